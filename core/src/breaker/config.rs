@@ -1,0 +1,485 @@
+//! [`CircuitBreakerConfig`]: what a user may ask for, checked once; inside, everything is integers.
+
+use crate::error::ConfigError;
+use crate::nanos::Nanos;
+
+/// Largest count that a half-open round keeps: nine bits of the state word.
+pub(crate) const ROUND_MAX: u32 = (1 << 9) - 1;
+/// Largest `minimum_requests`: a window slot keeps at least this many when it halves.
+pub(crate) const MINIMUM_MAX: u64 = 1_000_000;
+/// Largest `consecutive(n)`: a run keeps 18 bits.
+pub(crate) const CONSECUTIVE_MAX: u32 = 100_000;
+/// Shortest slot of a time window: slot numbers keep 52 bits.
+pub(crate) const SLOT_MIN: Nanos = Nanos::from_micros(10);
+/// Most slots of a time window: slot indices keep 6 bits.
+pub(crate) const SLOTS_MAX: usize = 63;
+/// Outcomes kept by one word of a count window.
+pub(crate) const OUTCOMES_PER_WORD: u32 = 24;
+/// One, in parts per million.
+pub(crate) const PPM: u32 = 1_000_000;
+/// One, as the back-off factor is kept inside: 20 bits of fraction.
+pub(crate) const FACTOR_ONE: u64 = 1 << 20;
+
+/// The span of calls that a breaker judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// The last `length`, in `slots` pieces: an outcome is counted in the slot in which the call
+    /// ends, and forgotten with that whole slot.
+    Time {
+        /// The span judged; at least 10 us for each slot.
+        length: Nanos,
+        /// Pieces, 1 to the breaker's `SLOTS`.
+        slots: u32,
+    },
+    /// The last so many calls, exactly; 1 to 24 for each of the breaker's `SLOTS`.
+    Count(u32),
+    /// Trips after so many failures (or slow calls) in a row, 1 to 100,000; `failure_threshold`,
+    /// `slow_call_threshold` and `minimum_requests` do not apply.
+    Consecutive(u32),
+}
+
+/// Settings of a circuit breaker; the names and defaults are the same in every language.
+///
+/// ```
+/// use fuseboard_core::{CircuitBreaker, CircuitBreakerConfig, Nanos};
+///
+/// static UPSTREAM: CircuitBreaker = CircuitBreaker::new(
+///     CircuitBreakerConfig::new()
+///         .failure_threshold(0.5)
+///         .minimum_requests(20)
+///         .open_timeout(Nanos::from_secs(30)),
+/// );
+/// # assert!(UPSTREAM.try_acquire(Nanos::ZERO).is_ok());
+/// ```
+///
+/// A bad constant does not compile:
+///
+/// ```compile_fail
+/// use fuseboard_core::{CircuitBreaker, CircuitBreakerConfig};
+/// static BAD: CircuitBreaker =
+///     CircuitBreaker::new(CircuitBreakerConfig::new().failure_threshold(1.5));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CircuitBreakerConfig {
+    failure_threshold: f64,
+    minimum_requests: u64,
+    open_timeout: Nanos,
+    half_open_requests: u32,
+    window: Window,
+    slow_call_duration: Option<Nanos>,
+    slow_call_threshold: f64,
+    half_open_successes: Option<u32>,
+    half_open_failures: u32,
+    probe_lease: Option<Nanos>,
+    open_backoff: f64,
+    open_timeout_max: Nanos,
+    open_jitter: f64,
+    jitter_seed: u64,
+    ramp_up: Nanos,
+}
+
+impl CircuitBreakerConfig {
+    /// The defaults: trips at half of at least 20 calls in 10 s, stays open for 30 s, then lets 3
+    /// probes decide.
+    pub const fn new() -> Self {
+        Self {
+            failure_threshold: 0.5,
+            minimum_requests: 20,
+            open_timeout: Nanos::from_secs(30),
+            half_open_requests: 3,
+            window: Window::Time {
+                length: Nanos::from_secs(10),
+                slots: 10,
+            },
+            slow_call_duration: None,
+            slow_call_threshold: 1.0,
+            half_open_successes: None,
+            half_open_failures: 0,
+            probe_lease: None,
+            open_backoff: 1.0,
+            open_timeout_max: Nanos::from_secs(600),
+            open_jitter: 0.0,
+            jitter_seed: 0,
+            ramp_up: Nanos::ZERO,
+        }
+    }
+
+    /// Trips when this share of the calls failed; more than 0, at most 1; kept to a millionth.
+    #[must_use]
+    pub const fn failure_threshold(mut self, share: f64) -> Self {
+        self.failure_threshold = share;
+        self
+    }
+
+    /// Calls below which nothing is judged; 1 to 1,000,000. A count window's size caps it.
+    #[must_use]
+    pub const fn minimum_requests(mut self, calls: u64) -> Self {
+        self.minimum_requests = calls;
+        self
+    }
+
+    /// How long the breaker stays open; at least 1 ns.
+    #[must_use]
+    pub const fn open_timeout(mut self, timeout: Nanos) -> Self {
+        self.open_timeout = timeout;
+        self
+    }
+
+    /// Probes in flight at once in half-open; 1 to 511.
+    #[must_use]
+    pub const fn half_open_requests(mut self, probes: u32) -> Self {
+        self.half_open_requests = probes;
+        self
+    }
+
+    /// The span of calls judged.
+    #[must_use]
+    pub const fn window(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Short for a [`Window::Time`] of this length in ten slots.
+    #[must_use]
+    pub const fn window_size(self, length: Nanos) -> Self {
+        self.window(Window::Time { length, slots: 10 })
+    }
+
+    /// A call is slow when it took longer than this (not: as long as); at least 1 ns. Off: `None`.
+    #[must_use]
+    pub const fn slow_call_duration(mut self, limit: Option<Nanos>) -> Self {
+        self.slow_call_duration = limit;
+        self
+    }
+
+    /// Trips when this share of the calls was slow; more than 0, at most 1.
+    #[must_use]
+    pub const fn slow_call_threshold(mut self, share: f64) -> Self {
+        self.slow_call_threshold = share;
+        self
+    }
+
+    /// Successful probes that close the breaker; 1 to 511; by default `half_open_requests`.
+    #[must_use]
+    pub const fn half_open_successes(mut self, probes: Option<u32>) -> Self {
+        self.half_open_successes = probes;
+        self
+    }
+
+    /// Failed probes tolerated in a round; 0 to 510; at 0 the first failure re-opens.
+    #[must_use]
+    pub const fn half_open_failures(mut self, probes: u32) -> Self {
+        self.half_open_failures = probes;
+        self
+    }
+
+    /// If no probe place is free this long after the last one was given, the missing probes are
+    /// lost and a new round starts; at least 1 ns; by default `open_timeout`.
+    #[must_use]
+    pub const fn probe_lease(mut self, lease: Option<Nanos>) -> Self {
+        self.probe_lease = lease;
+        self
+    }
+
+    /// Each opening in a row lasts this many times as long as the one before; 1 to 100. The growth
+    /// ends at `open_timeout_max` or with the 63rd opening in a row.
+    #[must_use]
+    pub const fn open_backoff(mut self, factor: f64) -> Self {
+        self.open_backoff = factor;
+        self
+    }
+
+    /// The longest open time that back-off may reach, before jitter; it never shortens
+    /// `open_timeout` itself.
+    #[must_use]
+    pub const fn open_timeout_max(mut self, timeout: Nanos) -> Self {
+        self.open_timeout_max = timeout;
+        self
+    }
+
+    /// Lengthens each open time by up to this share of it, so that a fleet does not probe in step;
+    /// 0 to 1. The draw follows from `jitter_seed` and the generation: it can be replayed.
+    #[must_use]
+    pub const fn open_jitter(mut self, share: f64) -> Self {
+        self.open_jitter = share;
+        self
+    }
+
+    /// Where the jitter's draws start; give each instance its own.
+    #[must_use]
+    pub const fn jitter_seed(mut self, seed: u64) -> Self {
+        self.jitter_seed = seed;
+        self
+    }
+
+    /// After closing, the admitted share rises from a tenth to all over this time; 0 is off.
+    #[must_use]
+    pub const fn ramp_up(mut self, time: Nanos) -> Self {
+        self.ramp_up = time;
+        self
+    }
+
+    /// Checks every field for a breaker of the default size (ten slots).
+    ///
+    /// # Errors
+    /// The first field that is out of its range.
+    pub const fn validate(&self) -> Result<(), ConfigError> {
+        match self.settings(10) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The only way from a user's numbers to the ones inside.
+    pub(crate) const fn settings(&self, capacity: usize) -> Result<Settings, ConfigError> {
+        let failure_ppm = match ppm("failure_threshold", self.failure_threshold) {
+            Ok(ppm) => ppm,
+            Err(error) => return Err(error),
+        };
+        let slow_ppm = match ppm("slow_call_threshold", self.slow_call_threshold) {
+            Ok(ppm) => ppm,
+            Err(error) => return Err(error),
+        };
+        if self.minimum_requests == 0 || self.minimum_requests > MINIMUM_MAX {
+            return Err(ConfigError::integer(
+                "minimum_requests",
+                self.minimum_requests,
+                "1 to 1000000 calls",
+            ));
+        }
+        if self.open_timeout.get() == 0 {
+            return Err(ConfigError::span(
+                "open_timeout",
+                self.open_timeout,
+                "at least 1ns",
+            ));
+        }
+        if self.half_open_requests == 0 || self.half_open_requests > ROUND_MAX {
+            return Err(ConfigError::integer(
+                "half_open_requests",
+                self.half_open_requests as u64,
+                "1 to 511 probes",
+            ));
+        }
+        let half_open_successes = match self.half_open_successes {
+            None => self.half_open_requests,
+            Some(probes) if probes == 0 || probes > ROUND_MAX => {
+                return Err(ConfigError::integer(
+                    "half_open_successes",
+                    probes as u64,
+                    "1 to 511 probes",
+                ));
+            }
+            Some(probes) => probes,
+        };
+        if self.half_open_failures >= ROUND_MAX {
+            return Err(ConfigError::integer(
+                "half_open_failures",
+                self.half_open_failures as u64,
+                "0 to 510 probes",
+            ));
+        }
+        let probe_lease = match self.probe_lease {
+            None => self.open_timeout,
+            Some(lease) if lease.get() == 0 => {
+                return Err(ConfigError::span("probe_lease", lease, "at least 1ns"));
+            }
+            Some(lease) => lease,
+        };
+        let slow_call_duration = match self.slow_call_duration {
+            None => Nanos::MAX,
+            Some(limit) if limit.get() == 0 => {
+                return Err(ConfigError::span(
+                    "slow_call_duration",
+                    limit,
+                    "at least 1ns; leave it unset to turn slow calls off",
+                ));
+            }
+            Some(limit) => limit,
+        };
+        if !(self.open_backoff >= 1.0 && self.open_backoff <= 100.0) {
+            return Err(ConfigError::decimal(
+                "open_backoff",
+                self.open_backoff,
+                "1 to 100",
+            ));
+        }
+        if self.open_timeout_max.get() == 0 {
+            return Err(ConfigError::span(
+                "open_timeout_max",
+                self.open_timeout_max,
+                "at least 1ns",
+            ));
+        }
+        if !(self.open_jitter >= 0.0 && self.open_jitter <= 1.0) {
+            return Err(ConfigError::decimal(
+                "open_jitter",
+                self.open_jitter,
+                "0 to 1",
+            ));
+        }
+        let (geometry, largest_minimum) = match geometry(self.window, capacity) {
+            Ok(pair) => pair,
+            Err(error) => return Err(error),
+        };
+        let minimum = if self.minimum_requests < largest_minimum {
+            self.minimum_requests
+        } else {
+            largest_minimum
+        };
+        Ok(Settings {
+            failure_ppm,
+            slow_ppm,
+            minimum,
+            geometry,
+            open: OpenRules {
+                timeout: self.open_timeout,
+                timeout_max: self.open_timeout_max,
+                factor: (self.open_backoff * FACTOR_ONE as f64 + 0.5) as u64,
+                jitter_ppm: (self.open_jitter * PPM as f64 + 0.5) as u32,
+                seed: self.jitter_seed,
+            },
+            round: RoundRules {
+                requests: self.half_open_requests,
+                successes: half_open_successes,
+                failures: self.half_open_failures,
+                lease: probe_lease,
+            },
+            slow_call_duration,
+            ramp_up: self.ramp_up,
+        })
+    }
+}
+
+impl Default for CircuitBreakerConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const fn ppm(field: &'static str, share: f64) -> Result<u32, ConfigError> {
+    // A NaN fails the first comparison.
+    if share > 0.0 && share <= 1.0 {
+        let ppm = (share * PPM as f64 + 0.5) as u32;
+        Ok(if ppm == 0 { 1 } else { ppm })
+    } else {
+        Err(ConfigError::decimal(field, share, "more than 0, at most 1"))
+    }
+}
+
+const fn geometry(window: Window, capacity: usize) -> Result<(Geometry, u64), ConfigError> {
+    match window {
+        Window::Time { length, slots } => {
+            if slots == 0 || slots as usize > capacity || slots as usize > SLOTS_MAX {
+                return Err(ConfigError::integer(
+                    "window",
+                    slots as u64,
+                    "a time window has 1 to as many slots as the breaker holds (10 by default, 63 at most)",
+                ));
+            }
+            let slot = length.get() / slots as u64;
+            if slot < SLOT_MIN.get() {
+                return Err(ConfigError::span(
+                    "window",
+                    length,
+                    "a time window lasts at least 10us for each slot",
+                ));
+            }
+            Ok((
+                Geometry {
+                    kind: Kind::Time,
+                    size: slots,
+                    slot: Nanos::new(slot),
+                },
+                u64::MAX,
+            ))
+        }
+        Window::Count(calls) => {
+            if calls == 0 || calls as usize > capacity * OUTCOMES_PER_WORD as usize {
+                return Err(ConfigError::integer(
+                    "window",
+                    calls as u64,
+                    "a count window keeps 1 to 24 calls for each slot of the breaker (240 by default)",
+                ));
+            }
+            Ok((
+                Geometry {
+                    kind: Kind::Count,
+                    size: calls,
+                    slot: Nanos::ZERO,
+                },
+                calls as u64,
+            ))
+        }
+        Window::Consecutive(calls) => {
+            if calls == 0 || calls > CONSECUTIVE_MAX {
+                return Err(ConfigError::integer(
+                    "window",
+                    calls as u64,
+                    "consecutive failures: 1 to 100000",
+                ));
+            }
+            Ok((
+                Geometry {
+                    kind: Kind::Consecutive,
+                    size: calls,
+                    slot: Nanos::ZERO,
+                },
+                u64::MAX,
+            ))
+        }
+    }
+}
+
+/// Which window, inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Time,
+    Count,
+    Consecutive,
+}
+
+/// The window's shape: fixed when the breaker is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub(crate) kind: Kind,
+    /// Slots, calls, or failures in a row.
+    pub(crate) size: u32,
+    /// Length of one slot of a time window, else zero.
+    pub(crate) slot: Nanos,
+}
+
+/// How long an opening lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OpenRules {
+    pub(crate) timeout: Nanos,
+    pub(crate) timeout_max: Nanos,
+    /// Back-off factor in units of 1 / [`FACTOR_ONE`].
+    pub(crate) factor: u64,
+    pub(crate) jitter_ppm: u32,
+    pub(crate) seed: u64,
+}
+
+/// How a half-open round decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RoundRules {
+    pub(crate) requests: u32,
+    pub(crate) successes: u32,
+    pub(crate) failures: u32,
+    pub(crate) lease: Nanos,
+}
+
+/// A checked configuration: every value is in its range, so nothing inside can overflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) failure_ppm: u32,
+    pub(crate) slow_ppm: u32,
+    /// At most the size of a count window.
+    pub(crate) minimum: u64,
+    pub(crate) geometry: Geometry,
+    pub(crate) open: OpenRules,
+    pub(crate) round: RoundRules,
+    /// [`Nanos::MAX`] is off.
+    pub(crate) slow_call_duration: Nanos,
+    pub(crate) ramp_up: Nanos,
+}

@@ -1,0 +1,41 @@
+//! How long an opening lasts: it follows from the word and the settings alone.
+
+use crate::breaker::config::{FACTOR_ONE, OpenRules, PPM};
+use crate::breaker::word::Word;
+use crate::nanos::Nanos;
+
+/// `timeout * factor^openings`, capped at `timeout_max` (but never below `timeout`), then
+/// lengthened by a share of `jitter` that is drawn from the seed and the generation.
+#[inline]
+pub(crate) fn open_duration(word: Word, rules: &OpenRules) -> Nanos {
+    if word.openings() == 0 && rules.jitter_ppm == 0 {
+        return rules.timeout;
+    }
+    grown(word, rules)
+}
+
+#[cold]
+fn grown(word: Word, rules: &OpenRules) -> Nanos {
+    let cap = u128::from(rules.timeout_max.max(rules.timeout).get());
+    let mut duration = u128::from(rules.timeout.get());
+    for _ in 0..word.openings() {
+        if duration >= cap {
+            break;
+        }
+        // Both factors are below 2^64, and the cap keeps the product there.
+        duration =
+            (duration * u128::from(rules.factor.max(FACTOR_ONE)) / u128::from(FACTOR_ONE)).min(cap);
+    }
+    let spread = duration * u128::from(rules.jitter_ppm) / u128::from(PPM);
+    let draw = u128::from(splitmix64(rules.seed ^ u64::from(word.generation())));
+    let jitter = (spread * draw) >> 64;
+    Nanos::new(u64::try_from(duration + jitter).unwrap_or(u64::MAX))
+}
+
+/// Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014).
+fn splitmix64(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,302 @@
+//! The window: what the breaker judges. One file for each kind; this one chooses.
+
+mod consecutive;
+mod count;
+mod slot;
+mod time;
+
+use crate::breaker::config::{Geometry, Kind};
+use crate::breaker::window::time::TimeWindow;
+use crate::event::Counts;
+use crate::nanos::Nanos;
+use crate::sync::{AtomicU64, Ordering, const_unless_loom, zeroed_words};
+
+/// One outcome, as the window takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sample {
+    failed: bool,
+    slow: bool,
+    /// How many calls it counts for; 1 to 1,000.
+    weight: u64,
+}
+
+impl Sample {
+    pub(crate) fn new(failed: bool, slow: bool, weight: u32) -> Self {
+        Self {
+            failed,
+            slow,
+            weight: u64::from(weight.clamp(1, slot::WEIGHT_MAX)),
+        }
+    }
+
+    /// The two bits of a count window's ring.
+    fn bits(self) -> u64 {
+        u64::from(self.failed) << 1 | u64::from(self.slow)
+    }
+}
+
+/// What recording did, and what is to be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The generation is over; nothing was counted.
+    Stale,
+    /// Counted; it cannot have crossed a threshold.
+    Counted,
+    /// Counted; judge this content.
+    Judge(Counts),
+    /// Counted in this tick; judge this content.
+    JudgeAt { counts: Counts, tick: u64 },
+}
+
+/// Counts that have left the window, for ever.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Totals {
+    calls: AtomicU64,
+    failures: AtomicU64,
+    slow: AtomicU64,
+}
+
+impl Totals {
+    fn add(&self, counts: Counts) {
+        // Relaxed: counters for display; each is exact by itself.
+        for (total, count) in [
+            (&self.calls, counts.calls),
+            (&self.failures, counts.failures),
+            (&self.slow, counts.slow),
+        ] {
+            if count > 0 {
+                total.fetch_add(count, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn load(&self) -> Counts {
+        // Relaxed: as in `add`.
+        Counts {
+            calls: self.calls.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            slow: self.slow.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The words that callers write, on cache lines of their own.
+///
+/// A time window uses the slots as `slot.rs` says; a count window keeps its ring in the slots of the first
+/// stripe; consecutive failures keep their totals in the first slot pair.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Stripe<const SLOTS: usize> {
+    pub(crate) rejected: AtomicU64,
+    pub(crate) ignored: AtomicU64,
+    slots: [AtomicU64; SLOTS],
+    slow: [AtomicU64; SLOTS],
+}
+
+impl<const SLOTS: usize> Stripe<SLOTS> {
+    const_unless_loom! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                rejected: AtomicU64::new(0),
+                ignored: AtomicU64::new(0),
+                slots: zeroed_words!(),
+                slow: zeroed_words!(),
+            }
+        }
+    }
+
+    #[inline]
+    fn at(&self, index: usize) -> Option<(&AtomicU64, &AtomicU64)> {
+        Some((self.slots.get(index)?, self.slow.get(index)?))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&AtomicU64, &AtomicU64)> {
+        self.slots.iter().zip(&self.slow)
+    }
+}
+
+/// What the stripes share. `tick` is the tick word, the count window's head, or the run.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Head {
+    tick: AtomicU64,
+    totals: Totals,
+}
+
+impl Head {
+    const_unless_loom! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                tick: AtomicU64::new(0),
+                totals: Totals {
+                    calls: AtomicU64::new(0),
+                    failures: AtomicU64::new(0),
+                    slow: AtomicU64::new(0),
+                },
+            }
+        }
+    }
+}
+
+/// The window's words, borrowed from the breaker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window<'a, const SLOTS: usize> {
+    pub(crate) head: &'a Head,
+    pub(crate) stripes: &'a [Stripe<SLOTS>],
+}
+
+impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
+    fn time(self, geometry: Geometry) -> TimeWindow<'a, SLOTS> {
+        TimeWindow {
+            tick: &self.head.tick,
+            totals: &self.head.totals,
+            stripes: self.stripes,
+            slot: geometry.slot,
+            slots: u64::from(geometry.size).clamp(1, SLOTS as u64),
+        }
+    }
+
+    /// Where a count window keeps its outcomes.
+    fn ring(self) -> &'a [AtomicU64] {
+        self.stripes.first().map_or(&[], |stripe| &stripe.slots)
+    }
+
+    /// Takes one outcome of `generation` in; `is_current` says whether that generation still stands.
+    #[inline]
+    pub(crate) fn record(
+        self,
+        geometry: Geometry,
+        stripe: &Stripe<SLOTS>,
+        generation: u32,
+        now: Nanos,
+        sample: Sample,
+        is_current: impl Fn() -> bool,
+    ) -> Verdict {
+        match geometry.kind {
+            Kind::Time => self
+                .time(geometry)
+                .record(stripe, generation, now, sample, is_current),
+            Kind::Count => self.record_count(geometry, generation, sample, is_current),
+            Kind::Consecutive => {
+                let verdict = consecutive::record(&self.head.tick, generation, sample, is_current);
+                if verdict != Verdict::Stale {
+                    self.count_total(stripe, sample);
+                }
+                verdict
+            }
+        }
+    }
+
+    fn record_count(
+        self,
+        geometry: Geometry,
+        generation: u32,
+        sample: Sample,
+        is_current: impl Fn() -> bool,
+    ) -> Verdict {
+        let ring = self.ring();
+        let size = geometry.size;
+        let mut verdict = Verdict::Stale;
+        // One call that weighs as many as the window fills it; more cannot be told apart.
+        let pushes = sample.weight.min(u64::from(size)).max(1);
+        for _ in 0..pushes {
+            match count::push(&self.head.tick, ring, size, generation, sample, &is_current) {
+                count::Push::Stale => return verdict,
+                count::Push::Done { counts, folded } => {
+                    self.head.totals.add(Counts {
+                        calls: folded,
+                        failures: 0,
+                        slow: 0,
+                    });
+                    verdict = Verdict::Judge(counts);
+                }
+            }
+        }
+        self.head.totals.add(Counts {
+            calls: sample.weight - pushes,
+            failures: if sample.failed { sample.weight } else { 0 },
+            slow: if sample.slow { sample.weight } else { 0 },
+        });
+        verdict
+    }
+
+    /// Consecutive failures keep no calls: count them beside the run.
+    fn count_total(self, stripe: &Stripe<SLOTS>, sample: Sample) {
+        if let Some((calls, slow)) = stripe.at(0) {
+            // Relaxed: totals for display.
+            calls.fetch_add(sample.weight, Ordering::Relaxed);
+            if sample.slow {
+                slow.fetch_add(sample.weight, Ordering::Relaxed);
+            }
+        }
+        if sample.failed {
+            self.head.totals.add(Counts {
+                calls: 0,
+                failures: sample.weight,
+                slow: 0,
+            });
+        }
+    }
+
+    /// Remembers that the window had reached the minimum when it was judged.
+    pub(crate) fn set_mature(self, geometry: Geometry, tick: u64, generation: u32) {
+        self.time(geometry).set_mature(tick, generation);
+    }
+
+    /// The content of the window of `generation` at `now`.
+    pub(crate) fn sum(self, geometry: Geometry, generation: u32, now: Nanos) -> Counts {
+        match geometry.kind {
+            Kind::Time => self.time(geometry).sum_at(generation, now),
+            Kind::Count => count::sum(&self.head.tick, self.ring(), geometry.size, generation),
+            Kind::Consecutive => consecutive::sum(&self.head.tick, generation),
+        }
+    }
+
+    /// Empties the window before `generation` begins, unless `is_current` says that somebody else has
+    /// changed the state.
+    pub(crate) fn clear(self, geometry: Geometry, generation: u32, is_current: impl Fn() -> bool) {
+        match geometry.kind {
+            Kind::Time => self.time(geometry).clear(is_current),
+            Kind::Count => {
+                let ring = self.ring();
+                let calls =
+                    count::clear(&self.head.tick, ring, geometry.size, generation, is_current);
+                self.head.totals.add(Counts {
+                    calls,
+                    failures: 0,
+                    slow: 0,
+                });
+            }
+            // The run names its generation in full.
+            Kind::Consecutive => {}
+        }
+    }
+
+    /// Everything ever counted, the current window included.
+    pub(crate) fn totals(self, geometry: Geometry) -> Counts {
+        let folded = self.head.totals.load();
+        let live = match geometry.kind {
+            Kind::Time => self.time(geometry).unfolded(),
+            Kind::Count => Counts {
+                calls: count::unfolded(&self.head.tick),
+                failures: 0,
+                slow: 0,
+            },
+            Kind::Consecutive => {
+                let mut live = Counts::default();
+                for (calls, slow) in self.stripes.iter().filter_map(|stripe| stripe.at(0)) {
+                    // Relaxed: totals for display.
+                    live.calls += calls.load(Ordering::Relaxed);
+                    live.slow += slow.load(Ordering::Relaxed);
+                }
+                live
+            }
+        };
+        Counts {
+            calls: folded.calls + live.calls,
+            failures: folded.failures + live.failures,
+            slow: folded.slow + live.slow,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! One slot of a time window, in one word.
+//!
+//! ```text
+//!  63        54 53        44 43              22 21               0
+//! +------------+------------+------------------+------------------+
+//! | generation |    tick    |     failures     |       calls      |
+//! |   10 low   |   10 low   |        22        |        22        |
+//! +------------+------------+------------------+------------------+
+//! ```
+//! The twin word of the slow calls has the same tag and keeps its count in place of the calls.
+//!
+//! **Saturation.** A slot whose calls or failures reach half of their field is halved, both counts
+//! together: the ratio stays, the half that leaves goes to the totals. The other half of
+//! the field takes what is added meanwhile: 2^21, or 2,000 stalled threads with the greatest weight.
+
+use crate::event::Counts;
+
+const COUNT_BITS: u32 = 22;
+const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
+const TAG_SHIFT: u32 = 2 * COUNT_BITS;
+const PART_BITS: u32 = 10;
+const PART_MASK: u64 = (1 << PART_BITS) - 1;
+const HALF: u64 = 1 << (COUNT_BITS - 1);
+/// The greatest weight of one outcome.
+pub(super) const WEIGHT_MAX: u32 = 1_000;
+// A halved slot still satisfies the largest minimum, so halving never makes a window too small to judge.
+const _: () = assert!(HALF / 2 >= crate::breaker::config::MINIMUM_MAX);
+
+/// One value of a slot word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot(pub(super) u64);
+
+impl Slot {
+    /// The tag of `tick` in `generation`, with nothing counted.
+    pub(super) const fn empty(generation: u32, tick: u64) -> Self {
+        let generation = generation as u64 & PART_MASK;
+        Self((generation << PART_BITS | tick & PART_MASK) << TAG_SHIFT)
+    }
+
+    /// What to add to the word for so many calls and failures.
+    pub(super) const fn addition(calls: u64, failures: u64) -> u64 {
+        failures << COUNT_BITS | calls
+    }
+
+    pub(super) const fn has_tag_of(self, other: Self) -> bool {
+        self.0 >> TAG_SHIFT == other.0 >> TAG_SHIFT
+    }
+
+    pub(super) const fn is_of(self, generation: u32) -> bool {
+        (self.0 >> (TAG_SHIFT + PART_BITS)) == generation as u64 & PART_MASK
+    }
+
+    /// Whether the slot's tick is one of the `slots` ticks that end with `newest`.
+    pub(super) const fn is_within(self, newest: u64, slots: u64) -> bool {
+        let tick = self.0 >> TAG_SHIFT & PART_MASK;
+        (newest.wrapping_sub(tick) & PART_MASK) < slots
+    }
+
+    pub(super) const fn calls(self) -> u64 {
+        self.0 & COUNT_MASK
+    }
+
+    pub(super) const fn failures(self) -> u64 {
+        self.0 >> COUNT_BITS & COUNT_MASK
+    }
+
+    pub(super) const fn is_empty(self) -> bool {
+        self.0 & (1 << TAG_SHIFT) - 1 == 0
+    }
+
+    /// The same tag, nothing counted.
+    pub(super) const fn emptied(self) -> Self {
+        Self(self.0 >> TAG_SHIFT << TAG_SHIFT)
+    }
+
+    pub(super) const fn is_half_full(self) -> bool {
+        self.calls() >= HALF || self.failures() >= HALF
+    }
+
+    /// Both counts halved.
+    pub(super) const fn halved(self) -> Self {
+        Self(self.emptied().0 | Self::addition(self.calls() / 2, self.failures() / 2))
+    }
+
+    pub(super) const fn counts(self) -> Counts {
+        Counts {
+            calls: self.calls(),
+            failures: self.failures(),
+            slow: 0,
+        }
+    }
+}

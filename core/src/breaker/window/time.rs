@@ -1,0 +1,369 @@
+//! The last so many slots of time.
+//!
+//! The **tick** is the number of the current slot, the largest that any outcome was shown: the window
+//! never goes back, an outcome with an older `now` counts in the newest slot.
+//!
+//! ```text
+//! tick word  63                    12 11     6  5      4        0
+//!           +------------------------+--------+------+-----------+
+//!           |          tick          |  index |mature| generation|
+//!           |           52           |    6   |   1  |   5 low   |
+//!           +------------------------+--------+------+-----------+
+//! ```
+//!
+//! *Mature* says that in this tick the window of that generation has reached the minimum, so a
+//! success need not judge: calls only grow within a tick.
+//!
+//! **Recording** loads the slot, sees that its tag is the current one, and adds. The value
+//! that the addition returns tells whether the tag still held; if not, the outcome is taken back and
+//! recorded again. So the one inexactness (W12): a recorder stalled between its load and its addition
+//! for a whole window may be counted in the slot's next use until it takes that back: one outcome for
+//! each stalled thread.
+//!
+//! **Rotation.** Before a tick is raised, every slot that leaves the window is emptied, so a tag of ten
+//! bits is never ambiguous, however long the breaker was idle. Each emptying is checked against
+//! the tick word *after* the slot was loaded: whoever has raised it has emptied everything, and what
+//! is there now is new.
+
+use crate::breaker::config::SLOTS_MAX;
+use crate::breaker::window::slot::Slot;
+use crate::breaker::window::{Sample, Stripe, Totals, Verdict};
+use crate::event::Counts;
+use crate::nanos::Nanos;
+use crate::sync::{AtomicU64, Ordering, fence};
+
+const TICK_SHIFT: u32 = 12;
+const INDEX_SHIFT: u32 = 6;
+const INDEX_MASK: u64 = (1 << 6) - 1;
+const MATURE: u64 = 1 << 5;
+const MATURE_GENERATION: u64 = MATURE - 1;
+const _: () = assert!(SLOTS_MAX as u64 <= INDEX_MASK);
+const _: () = assert!(
+    u64::MAX / crate::breaker::config::SLOT_MIN.get() < 1 << (64 - TICK_SHIFT),
+    "every tick fits"
+);
+
+/// One value of the tick word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Tick(u64);
+
+impl Tick {
+    fn at(now: Nanos, slot: Nanos, slots: u64) -> Self {
+        let number = now.get() / slot.get().max(1);
+        Self(number << TICK_SHIFT | (number % slots) << INDEX_SHIFT)
+    }
+
+    fn number(self) -> u64 {
+        self.0 >> TICK_SHIFT
+    }
+
+    fn index(self) -> usize {
+        (self.0 >> INDEX_SHIFT & INDEX_MASK) as usize
+    }
+
+    /// The first moment after the slot.
+    fn end(self, slot: Nanos) -> Nanos {
+        Nanos::new((self.number() + 1).saturating_mul(slot.get()))
+    }
+
+    fn mature(self, generation: u32) -> Self {
+        let kept = self.0 & !(MATURE | MATURE_GENERATION);
+        Self(kept | MATURE | u64::from(generation) & MATURE_GENERATION)
+    }
+}
+
+/// The words of a time window, borrowed from the breaker.
+#[derive(Clone, Copy)]
+pub(super) struct TimeWindow<'a, const SLOTS: usize> {
+    pub(super) tick: &'a AtomicU64,
+    pub(super) totals: &'a Totals,
+    pub(super) stripes: &'a [Stripe<SLOTS>],
+    pub(super) slot: Nanos,
+    pub(super) slots: u64,
+}
+
+impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
+    /// Takes one outcome in; `is_current` says whether the generation still stands.
+    #[inline]
+    pub(super) fn record(
+        &self,
+        stripe: &Stripe<SLOTS>,
+        generation: u32,
+        now: Nanos,
+        sample: Sample,
+        is_current: impl Fn() -> bool,
+    ) -> Verdict {
+        let (calls, failures) = (sample.weight, if sample.failed { sample.weight } else { 0 });
+        loop {
+            let tick = self.current(now);
+            let expected = Slot::empty(generation, tick.number());
+            let Some((word, slow_word)) = stripe.at(tick.index()) else {
+                return Verdict::Stale;
+            };
+            // The main count first: whoever sees the slow call sees the call (W2).
+            let Some(added) = self.add(
+                word,
+                expected,
+                Slot::addition(calls, failures),
+                false,
+                &is_current,
+            ) else {
+                return Verdict::Stale;
+            };
+            if !added {
+                continue;
+            }
+            if sample.slow {
+                // A slot that was reused meanwhile takes the slow count with it: the call counts
+                // as not slow there, never the reverse.
+                let _ = self.add(
+                    slow_word,
+                    expected,
+                    Slot::addition(calls, 0),
+                    true,
+                    &is_current,
+                );
+            }
+            let mature = tick == tick.mature(generation);
+            if mature && !sample.failed && !sample.slow {
+                return Verdict::Counted;
+            }
+            // SeqCst: pairs with the fences of the other recorders: of two that record and then
+            // sum, on different stripes, at least one sees the other (no lost trip, B8).
+            fence(Ordering::SeqCst);
+            return Verdict::JudgeAt {
+                counts: self.sum(generation, tick.number()),
+                tick: tick.0,
+            };
+        }
+    }
+
+    /// Remembers that the window of `generation` reached the minimum in the tick that was judged.
+    pub(super) fn set_mature(&self, tick: u64, generation: u32) {
+        let seen = Tick(tick);
+        // Relaxed: a hint bound to this very tick; a lost swap costs one more judgement.
+        let _ = self.tick.compare_exchange(
+            seen.0,
+            seen.mature(generation).0,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// The content of the window at `now`.
+    pub(super) fn sum_at(&self, generation: u32, now: Nanos) -> Counts {
+        // Acquire: pairs with the raise, so emptied slots are seen empty.
+        let raised = Tick(self.tick.load(Ordering::Acquire)).number();
+        self.sum(
+            generation,
+            raised.max(Tick::at(now, self.slot, self.slots).number()),
+        )
+    }
+
+    fn sum(&self, generation: u32, newest: u64) -> Counts {
+        let mut sum = Counts::default();
+        for stripe in self.stripes {
+            for (word, slow_word) in stripe.pairs() {
+                // Acquire: pairs with the addition; slow before calls, so slow never exceeds them.
+                let slow = Slot(slow_word.load(Ordering::Acquire));
+                let slot = Slot(word.load(Ordering::Acquire));
+                if slot.is_of(generation) && slot.is_within(newest, self.slots) {
+                    sum.calls += slot.calls();
+                    sum.failures += slot.failures();
+                    if slow.has_tag_of(slot) {
+                        sum.slow += slow.calls().min(slot.calls());
+                    }
+                }
+            }
+        }
+        sum
+    }
+
+    /// Adds to a slot that has the expected tag, making it so where needed. `Some(false)`: the
+    /// slot was reused meanwhile, nothing is counted. `None`: the generation is over.
+    #[inline]
+    fn add(
+        &self,
+        word: &AtomicU64,
+        expected: Slot,
+        addition: u64,
+        slow: bool,
+        is_current: impl Fn() -> bool,
+    ) -> Option<bool> {
+        // Relaxed: the addition below returns the value that counts.
+        let seen = Slot(word.load(Ordering::Relaxed));
+        if (!seen.has_tag_of(expected) || seen.is_half_full())
+            && !self.prepare(word, seen, expected, slow, is_current)?
+        {
+            return Some(false);
+        }
+        // Release: pairs with the Acquire loads of `sum`.
+        let old = Slot(word.fetch_add(addition, Ordering::Release));
+        if old.has_tag_of(expected) || cfg!(fuseboard_fault = "record_without_recheck") {
+            return Some(true);
+        }
+        // Relaxed: takes back what nobody should have seen.
+        word.fetch_sub(addition, Ordering::Relaxed);
+        Some(false)
+    }
+
+    /// Gives the slot the expected tag, or halves it. `Some(false)`: look again.
+    #[cold]
+    fn prepare(
+        &self,
+        word: &AtomicU64,
+        seen: Slot,
+        expected: Slot,
+        slow: bool,
+        is_current: impl Fn() -> bool,
+    ) -> Option<bool> {
+        let (next, leaving) = if seen.has_tag_of(expected) {
+            let next = seen.halved();
+            let (all, kept) = (seen.counts(), next.counts());
+            let leaving = Counts {
+                calls: all.calls - kept.calls,
+                failures: all.failures - kept.failures,
+                slow: 0,
+            };
+            (next, leaving)
+        } else {
+            if !is_current() {
+                return None;
+            }
+            (expected, seen.counts())
+        };
+        // AcqRel: pairs with the loads of `sum`; whoever sees the new tag sees what led to it.
+        if word
+            .compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Relaxed)
+            .is_err()
+        {
+            return Some(false);
+        }
+        self.fold(leaving, slow);
+        Some(true)
+    }
+
+    /// The tick at `now`, or the largest seen.
+    #[inline]
+    fn current(&self, now: Nanos) -> Tick {
+        // Acquire: pairs with the raise, so the slots that it emptied are seen empty.
+        let seen = Tick(self.tick.load(Ordering::Acquire));
+        if now < seen.end(self.slot) {
+            seen
+        } else {
+            self.advance(seen, now)
+        }
+    }
+
+    /// Empties every slot that has left the window at `now`, then raises the tick.
+    #[cold]
+    fn advance(&self, mut seen: Tick, now: Nanos) -> Tick {
+        let target = Tick::at(now, self.slot, self.slots);
+        'again: while seen.number() < target.number() {
+            for stripe in self.stripes {
+                for (word, slow_word) in stripe.pairs() {
+                    for (word, slow) in [(word, false), (slow_word, true)] {
+                        // Acquire: keeps the load of the tick behind this one.
+                        let slot = Slot(word.load(Ordering::Acquire));
+                        // Acquire: as in `current`.
+                        let tick = Tick(self.tick.load(Ordering::Acquire));
+                        if tick.number() != seen.number() {
+                            seen = tick;
+                            continue 'again;
+                        }
+                        // Every tag is of the last ticks up to `seen`, so it is unambiguous.
+                        let stays = target.number() - seen.number() < self.slots
+                            && slot.is_within(target.number(), self.slots);
+                        if slot.is_empty() || stays {
+                            continue;
+                        }
+                        // AcqRel: pairs with the loads of `sum`.
+                        if word
+                            .compare_exchange(
+                                slot.0,
+                                slot.emptied().0,
+                                Ordering::AcqRel,
+                                Ordering::Relaxed,
+                            )
+                            .is_ok()
+                        {
+                            self.fold(slot.counts(), slow);
+                        } else {
+                            // Somebody counted late: empty that as well.
+                            continue 'again;
+                        }
+                    }
+                }
+            }
+            // AcqRel: publishes the emptied slots to `current`. A maximum: the tick never goes back.
+            self.tick.fetch_max(target.0, Ordering::AcqRel);
+            // Acquire: as in `current`.
+            seen = Tick(self.tick.load(Ordering::Acquire));
+        }
+        seen
+    }
+
+    /// Empties the window before a generation that counts begins, unless `is_current` says that somebody
+    /// else has changed the state.
+    pub(super) fn clear(&self, is_current: impl Fn() -> bool) {
+        for stripe in self.stripes {
+            for (word, slow_word) in stripe.pairs() {
+                for (word, slow) in [(word, false), (slow_word, true)] {
+                    loop {
+                        // Acquire: keeps the check of the state behind this load.
+                        let slot = Slot(word.load(Ordering::Acquire));
+                        if slot.is_empty() {
+                            break;
+                        }
+                        if !is_current() {
+                            return;
+                        }
+                        // AcqRel: as in `advance`.
+                        if word
+                            .compare_exchange(
+                                slot.0,
+                                slot.emptied().0,
+                                Ordering::AcqRel,
+                                Ordering::Relaxed,
+                            )
+                            .is_ok()
+                        {
+                            self.fold(slot.counts(), slow);
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        // Relaxed: a hint; the generation beside it makes a late `set_mature` harmless.
+        self.tick.fetch_and(!MATURE, Ordering::Relaxed);
+    }
+
+    /// Adds what leaves the window to the totals.
+    fn fold(&self, leaving: Counts, slow: bool) {
+        if slow {
+            self.totals.add(Counts {
+                calls: 0,
+                failures: 0,
+                slow: leaving.calls,
+            });
+        } else {
+            self.totals.add(leaving);
+        }
+    }
+
+    /// What the slots hold and no total does yet, of whatever generation.
+    pub(super) fn unfolded(&self) -> Counts {
+        let mut sum = Counts::default();
+        for stripe in self.stripes {
+            for (word, slow_word) in stripe.pairs() {
+                // Relaxed: totals for display.
+                let slot = Slot(word.load(Ordering::Relaxed));
+                sum.calls += slot.calls();
+                sum.failures += slot.failures();
+                sum.slow += Slot(slow_word.load(Ordering::Relaxed)).calls();
+            }
+        }
+        sum
+    }
+}

@@ -1,0 +1,150 @@
+//! [`Word`]: one value of the state word, as plain bits.
+//!
+//! ```text
+//!  63      55 54      46 45      37 36     31 30                     3 2    0
+//! +----------+----------+----------+---------+------------------------+------+
+//! | failures |successes | in flight| openings|       generation       | state|
+//! |    9     |    9     |    9     |    6    |           28           |   3  |
+//! +----------+----------+----------+---------+------------------------+------+
+//!  \_________ a half-open round __/  \ in a row
+//!  \____ ramp credit, in Closed __/
+//! ```
+//!
+//! **Wrap-around.** The generation counts state changes modulo 2^28. A permit that is held while
+//! exactly 2^28 changes happen would be taken for a current one: with the shortest cycle of
+//! three changes in 1 ms that takes 24 hours, with an open time of 1 s three years.
+
+use crate::event::State;
+
+const STATE_BITS: u32 = 3;
+const GENERATION_BITS: u32 = 28;
+const OPENINGS_BITS: u32 = 6;
+const ROUND_BITS: u32 = 9;
+
+const GENERATION_SHIFT: u32 = STATE_BITS;
+const OPENINGS_SHIFT: u32 = GENERATION_SHIFT + GENERATION_BITS;
+const IN_FLIGHT_SHIFT: u32 = OPENINGS_SHIFT + OPENINGS_BITS;
+const SUCCESSES_SHIFT: u32 = IN_FLIGHT_SHIFT + ROUND_BITS;
+const FAILURES_SHIFT: u32 = SUCCESSES_SHIFT + ROUND_BITS;
+const _: () = assert!(FAILURES_SHIFT + ROUND_BITS == 64);
+const _: () = assert!(crate::breaker::config::ROUND_MAX == (1 << ROUND_BITS) - 1);
+
+/// Generations wrap after this one.
+pub(crate) const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
+const OPENINGS_MAX: u32 = (1 << OPENINGS_BITS) - 1;
+/// Ramp credit that admits one call; the field holds one more bit.
+pub(crate) const CREDIT_ONE: u32 = 1 << 26;
+
+/// One value of the state word. Every bit pattern is legal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word(u64);
+
+/// The counts of a half-open round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Round {
+    pub(crate) in_flight: u32,
+    pub(crate) successes: u32,
+    pub(crate) failures: u32,
+}
+
+impl Word {
+    /// Closed, generation 0.
+    pub(crate) const INITIAL: Self = Self(0);
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    const fn field(self, shift: u32, bits: u32) -> u32 {
+        (self.0 >> shift) as u32 & ((1 << bits) - 1)
+    }
+
+    const fn with_field(self, shift: u32, bits: u32, value: u32) -> Self {
+        let mask = ((1 << bits) - 1) << shift;
+        Self(self.0 & !mask | ((value as u64) << shift) & mask)
+    }
+
+    pub(crate) const fn state(self) -> State {
+        match self.0 & 7 {
+            1 => State::Open,
+            2 => State::HalfOpen,
+            3 => State::ForcedOpen,
+            4 => State::Disabled,
+            5 => State::MetricsOnly,
+            // 6 and 7 are never written; from foreign memory they read as Closed.
+            _ => State::Closed,
+        }
+    }
+
+    pub(crate) const fn generation(self) -> u32 {
+        self.field(GENERATION_SHIFT, GENERATION_BITS)
+    }
+
+    /// How many openings in a row came before this one.
+    pub(crate) const fn openings(self) -> u32 {
+        self.field(OPENINGS_SHIFT, OPENINGS_BITS)
+    }
+
+    pub(crate) const fn round(self) -> Round {
+        Round {
+            in_flight: self.field(IN_FLIGHT_SHIFT, ROUND_BITS),
+            successes: self.field(SUCCESSES_SHIFT, ROUND_BITS),
+            failures: self.field(FAILURES_SHIFT, ROUND_BITS),
+        }
+    }
+
+    pub(crate) const fn with_round(self, round: Round) -> Self {
+        self.with_field(IN_FLIGHT_SHIFT, ROUND_BITS, round.in_flight)
+            .with_field(SUCCESSES_SHIFT, ROUND_BITS, round.successes)
+            .with_field(FAILURES_SHIFT, ROUND_BITS, round.failures)
+    }
+
+    /// Credit of a closed breaker that is ramping up; 0: it is not.
+    pub(crate) const fn ramp_credit(self) -> u32 {
+        self.field(IN_FLIGHT_SHIFT, 3 * ROUND_BITS)
+    }
+
+    pub(crate) const fn with_ramp_credit(self, credit: u32) -> Self {
+        self.with_field(IN_FLIGHT_SHIFT, 3 * ROUND_BITS, credit)
+    }
+
+    /// The first word of the next generation, in `state`, with an empty round.
+    pub(crate) const fn next(self, state: State, openings: u32) -> Self {
+        let state = match state {
+            State::Closed => 0,
+            State::Open => 1,
+            State::HalfOpen => 2,
+            State::ForcedOpen => 3,
+            State::Disabled => 4,
+            State::MetricsOnly => 5,
+        };
+        let openings = if openings > OPENINGS_MAX {
+            OPENINGS_MAX
+        } else {
+            openings
+        };
+        let generation = self.generation().wrapping_add(1) & GENERATION_MAX;
+        Self(state | (generation as u64) << GENERATION_SHIFT | (openings as u64) << OPENINGS_SHIFT)
+    }
+
+    /// The same word in another generation, so that wrap-around can be tested from next to it.
+    #[cfg(test)]
+    pub(crate) const fn with_generation(self, generation: u32) -> Self {
+        self.with_field(GENERATION_SHIFT, GENERATION_BITS, generation)
+    }
+}
+
+impl core::fmt::Debug for Word {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Word")
+            .field("state", &self.state())
+            .field("generation", &self.generation())
+            .field("openings", &self.openings())
+            .field("round", &self.round())
+            .finish()
+    }
+}

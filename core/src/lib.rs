@@ -1,0 +1,39 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+// In the order of the flow: each imports only from those above it.
+mod sync;
+
+mod nanos;
+
+mod error;
+mod event;
+mod outcome;
+mod rejected;
+
+mod clock;
+
+mod snapshot;
+
+mod breaker;
+mod concurrency;
+mod sliding_window;
+mod token_bucket;
+
+pub use crate::breaker::config::{CircuitBreakerConfig, Window};
+pub use crate::breaker::permit::RawPermit;
+pub use crate::breaker::{CircuitBreaker, Permit};
+pub use crate::clock::Clock;
+pub use crate::clock::manual::ManualClock;
+pub use crate::concurrency::{ConcurrencyLimit, ConcurrencyPermit};
+pub use crate::error::ConfigError;
+pub use crate::event::{Cause, Counts, Observer, State, Transition};
+pub use crate::nanos::Nanos;
+pub use crate::outcome::{Outcome, Settled};
+pub use crate::rejected::{Reason, Rejected};
+pub use crate::sliding_window::SlidingWindowRateLimiter;
+pub use crate::snapshot::{Snapshot, Totals};
+pub use crate::sync::LOCK_FREE;
+pub use crate::token_bucket::TokenBucketRateLimiter;
+pub use crate::token_bucket::quota::Rate;
