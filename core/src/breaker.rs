@@ -1,14 +1,19 @@
 //! [`CircuitBreaker`]: the public face; it wires settings, state word and window together.
 
+pub(crate) mod borrowed;
 pub(crate) mod config;
+mod manual;
 mod open_duration;
 pub(crate) mod permit;
 mod policy;
+mod rules;
 mod settings;
 mod state;
+mod view;
 mod window;
 mod word;
 
+use crate::breaker::borrowed::Permit;
 use crate::breaker::config::CircuitBreakerConfig;
 use crate::breaker::permit::{Kind, RawPermit};
 use crate::breaker::settings::SettingsWords;
@@ -16,11 +21,10 @@ use crate::breaker::state::{Change, ProbeSettled, StateWord};
 use crate::breaker::window::{Head, Sample, Stripe, Verdict, Window};
 use crate::breaker::word::Word;
 use crate::error::ConfigError;
-use crate::event::{Counts, Observer, State, Transition};
+use crate::event::{Counts, Observer, Transition};
 use crate::nanos::Nanos;
 use crate::outcome::{Outcome, Settled};
 use crate::rejected::Rejected;
-use crate::snapshot::{Snapshot, Totals};
 use crate::sync::{Ordering, const_unless_loom};
 
 /// A circuit breaker: a few plain atomic words, without pointer, lock or allocation.
@@ -112,7 +116,7 @@ const _: () = assert!(
 
 impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
     const SHAPE: () = assert!(
-        SLOTS >= 1 && SLOTS <= config::SLOTS_MAX && STRIPES >= 1,
+        SLOTS >= 1 && SLOTS <= rules::SLOTS_MAX && STRIPES >= 1,
         "a breaker has 1 to 63 slots and at least one stripe"
     );
 
@@ -166,7 +170,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         match self.words.state.acquire(now, &self.settings) {
             Ok(admitted) => {
                 if let Some(change) = admitted.changed {
-                    self.tell(observer, change, now, Counts::default());
+                    tell(observer, change, now, Counts::default());
                 }
                 Ok(RawPermit::new(admitted.word, now))
             }
@@ -291,24 +295,22 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         Settled::Recorded
     }
 
-    /// Trips the breaker if the counts say so. `true`: they reached the minimum and did not trip.
+    /// Trips the breaker if the counts say so. `true`: they reached the minimum and do not trip.
     fn judge(&self, generation: u32, counts: Counts, now: Nanos, observer: &impl Observer) -> bool {
         let geometry = self.settings.geometry();
-        let cause = match geometry.kind {
-            config::Kind::Consecutive => policy::judge_run(counts, u64::from(geometry.size)),
-            _ => {
-                let minimum = self.settings.minimum();
-                let (failure_ppm, slow_ppm) = self.settings.thresholds();
-                let cause = policy::judge(counts, minimum, failure_ppm, slow_ppm);
-                if cause.is_none() {
-                    return counts.calls >= minimum;
-                }
-                cause
+        let cause = if geometry.kind == rules::Kind::Consecutive {
+            policy::judge_run(counts, u64::from(geometry.size))
+        } else {
+            let minimum = self.settings.minimum();
+            if counts.calls < minimum {
+                return false;
             }
+            let (failure_ppm, slow_ppm) = self.settings.thresholds();
+            policy::judge(counts, failure_ppm, slow_ppm)
         };
-        if let Some(change) = cause.and_then(|cause| self.words.state.trip(generation, cause, now))
-        {
-            self.tell(observer, change, now, counts);
+        let Some(cause) = cause else { return true };
+        if let Some(change) = self.words.state.trip(generation, cause, now) {
+            tell(observer, change, now, counts);
         }
         false
     }
@@ -343,130 +345,17 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
                         failures: u64::from(failures),
                         slow: 0,
                     };
-                    self.tell(observer, change, now, counts);
+                    tell(observer, change, now, counts);
                 }
                 Settled::Recorded
             }
         }
     }
 
-    /// The state now; it may be over when the caller looks at it.
-    #[inline]
-    pub fn state(&self) -> State {
-        self.words.state.load().state()
-    }
-
-    /// Whether the start of a call matters: `slow_call_duration` is set.
-    pub fn measures_duration(&self) -> bool {
-        self.settings.slow_call_duration() != Nanos::MAX
-    }
-
-    /// State, window and totals at `now`; reading disturbs no decision.
-    pub fn snapshot(&self, now: Nanos) -> Snapshot {
-        let (state, window) = (&self.words.state, self.words.window());
-        let geometry = self.settings.geometry();
-        let word = state.load();
-        let round = if word.state() == State::HalfOpen {
-            word.round()
-        } else {
-            Word::INITIAL.round()
-        };
-        let counts = match word.state() {
-            State::Closed | State::MetricsOnly => window.sum(geometry, word.generation(), now),
-            _ => Counts::default(),
-        };
-        let total = window.totals(geometry);
-        let mut totals = Totals {
-            calls: total.calls,
-            failures: total.failures,
-            slow: total.slow,
-            ..Totals::default()
-        };
-        for stripe in window.stripes {
-            // Relaxed: counters for display.
-            totals.rejected += stripe.rejected.load(Ordering::Relaxed);
-            totals.ignored += stripe.ignored.load(Ordering::Relaxed);
-        }
-        Snapshot {
-            state: word.state(),
-            generation: word.generation(),
-            openings: word.openings(),
-            in_flight: round.in_flight,
-            probe_successes: round.successes,
-            probe_failures: round.failures,
-            since: state.moment(word),
-            retry_after: self
-                .check(now)
-                .err()
-                .and_then(|rejected| rejected.retry_after),
-            window: counts,
-            totals,
-        }
-    }
-
-    /// Rejects every request until another manual verb.
-    pub fn force_open(&self, now: Nanos, observer: &impl Observer) {
-        self.operate(State::ForcedOpen, now, observer);
-    }
-
-    /// Admits every request and counts nothing until another manual verb.
-    pub fn disable(&self, now: Nanos, observer: &impl Observer) {
-        self.operate(State::Disabled, now, observer);
-    }
-
-    /// Admits and counts every request and never trips until another manual verb.
-    pub fn metrics_only(&self, now: Nanos, observer: &impl Observer) {
-        self.operate(State::MetricsOnly, now, observer);
-    }
-
-    /// Closes the breaker with an empty window; permits given before change nothing any more.
-    pub fn reset(&self, now: Nanos, observer: &impl Observer) {
-        self.operate(State::Closed, now, observer);
-    }
-
-    fn operate(&self, to: State, now: Nanos, observer: &impl Observer) {
-        let change = self
-            .words
-            .state
-            .operate(to, now, |from, to| self.clear_window(from, to));
-        self.tell(observer, change, now, Counts::default());
-    }
-
-    /// Takes new settings over and keeps state and window. The window's kind and size stay.
-    ///
-    /// A decision that runs meanwhile may still see an old setting beside a new one.
-    ///
-    /// # Errors
-    /// The first field that is out of its range; `window` when its kind or size would change.
-    /// Nothing is changed then.
-    pub fn configure(&self, config: CircuitBreakerConfig) -> Result<(), ConfigError> {
-        let settings = config.settings(SLOTS)?;
-        if settings.geometry != self.settings.geometry() {
-            return Err(ConfigError::conflict(
-                "window",
-                "its kind or size differs from the running breaker's",
-                "what it was made with; make a new breaker for another window",
-            ));
-        }
-        self.settings.store(&settings);
-        Ok(())
-    }
-
     fn clear_window(&self, from: Word, to: Word) {
         let (state, window) = (&self.words.state, self.words.window());
         window.clear(self.settings.geometry(), to.generation(), || {
             state.load() == from
-        });
-    }
-
-    fn tell(&self, observer: &impl Observer, change: Change, at: Nanos, counts: Counts) {
-        observer.transition(&Transition {
-            from: change.from.state(),
-            to: change.to.state(),
-            generation: change.to.generation(),
-            at,
-            cause: change.cause,
-            counts,
         });
     }
 
@@ -482,74 +371,13 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
     }
 }
 
-/// The right to make one call. Settle it with the outcome; dropped, it is cancelled: neutral, and its
-/// place is free again. Settling never waits, allocates or panics.
-///
-/// ```compile_fail
-/// # use fuseboard_core::*;
-/// let breaker: CircuitBreaker = CircuitBreaker::new(CircuitBreakerConfig::new());
-/// let permit = breaker.try_acquire(Nanos::ZERO).unwrap();
-/// permit.success(Nanos::ZERO);
-/// permit.success(Nanos::ZERO); // a permit is settled once
-/// ```
-///
-/// ```compile_fail
-/// # use fuseboard_core::*;
-/// let breaker: CircuitBreaker = CircuitBreaker::new(CircuitBreakerConfig::new());
-/// let permit = breaker.try_acquire(Nanos::ZERO).unwrap();
-/// drop(breaker); // a permit does not outlive its breaker
-/// permit.success(Nanos::ZERO);
-/// ```
-#[derive(Debug)]
-#[must_use = "dropped at once, the call is not counted; settle it with `success` or `failure`"]
-pub struct Permit<'a, const SLOTS: usize = 10, const STRIPES: usize = 1> {
-    breaker: &'a CircuitBreaker<SLOTS, STRIPES>,
-    raw: RawPermit,
-}
-
-impl<const SLOTS: usize, const STRIPES: usize> Permit<'_, SLOTS, STRIPES> {
-    /// The call succeeded, at `now`.
-    #[inline]
-    pub fn success(self, now: Nanos) -> Settled {
-        let breaker = self.breaker;
-        breaker.settle(self.into_raw(), Outcome::Success, now, &())
-    }
-
-    /// The call failed, at `now`.
-    #[inline]
-    pub fn failure(self, now: Nanos) -> Settled {
-        self.failure_weighted(1, now)
-    }
-
-    /// The call failed, at `now`, and counts as `weight` failed calls (1 to 1,000).
-    #[inline]
-    pub fn failure_weighted(self, weight: u32, now: Nanos) -> Settled {
-        let breaker = self.breaker;
-        breaker.settle_weighted(self.into_raw(), Outcome::Failure, weight, now, &())
-    }
-
-    /// The call's end says nothing about the dependency.
-    pub fn ignore(self) -> Settled {
-        let breaker = self.breaker;
-        breaker.cancel(self.into_raw(), &())
-    }
-
-    /// Whether this call is a probe of a half-open breaker.
-    pub fn is_probe(&self) -> bool {
-        self.raw.is_probe()
-    }
-
-    /// The permit as a value; the caller now settles it.
-    #[inline]
-    pub fn into_raw(self) -> RawPermit {
-        let raw = self.raw;
-        core::mem::forget(self);
-        raw
-    }
-}
-
-impl<const SLOTS: usize, const STRIPES: usize> Drop for Permit<'_, SLOTS, STRIPES> {
-    fn drop(&mut self) {
-        let _ = self.breaker.cancel(self.raw, &());
-    }
+fn tell(observer: &impl Observer, change: Change, at: Nanos, counts: Counts) {
+    observer.transition(&Transition {
+        from: change.from.state(),
+        to: change.to.state(),
+        generation: change.to.generation(),
+        at,
+        cause: change.cause,
+        counts,
+    });
 }

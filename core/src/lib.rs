@@ -21,9 +21,10 @@ mod concurrency;
 mod sliding_window;
 mod token_bucket;
 
+pub use crate::breaker::CircuitBreaker;
+pub use crate::breaker::borrowed::Permit;
 pub use crate::breaker::config::{CircuitBreakerConfig, Window};
 pub use crate::breaker::permit::RawPermit;
-pub use crate::breaker::{CircuitBreaker, Permit};
 pub use crate::clock::Clock;
 pub use crate::clock::manual::ManualClock;
 pub use crate::concurrency::{ConcurrencyLimit, ConcurrencyPermit};

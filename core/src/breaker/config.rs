@@ -1,24 +1,21 @@
 //! [`CircuitBreakerConfig`]: what a user may ask for, checked once; inside, everything is integers.
 
+use crate::breaker::rules::{
+    CONSECUTIVE_MAX, FACTOR_ONE, Geometry, Kind, MINIMUM_MAX, OUTCOMES_PER_WORD, OpenRules, PPM,
+    ROUND_MAX, RoundRules, SLOT_MIN, SLOTS_MAX, Settings,
+};
 use crate::error::ConfigError;
 use crate::nanos::Nanos;
 
-/// Largest count that a half-open round keeps: nine bits of the state word.
-pub(crate) const ROUND_MAX: u32 = (1 << 9) - 1;
-/// Largest `minimum_requests`: a window slot keeps at least this many when it halves.
-pub(crate) const MINIMUM_MAX: u64 = 1_000_000;
-/// Largest `consecutive(n)`: a run keeps 18 bits.
-pub(crate) const CONSECUTIVE_MAX: u32 = 100_000;
-/// Shortest slot of a time window: slot numbers keep 52 bits.
-pub(crate) const SLOT_MIN: Nanos = Nanos::from_micros(10);
-/// Most slots of a time window: slot indices keep 6 bits.
-pub(crate) const SLOTS_MAX: usize = 63;
-/// Outcomes kept by one word of a count window.
-pub(crate) const OUTCOMES_PER_WORD: u32 = 24;
-/// One, in parts per million.
-pub(crate) const PPM: u32 = 1_000_000;
-/// One, as the back-off factor is kept inside: 20 bits of fraction.
-pub(crate) const FACTOR_ONE: u64 = 1 << 20;
+/// `?`, in a `const fn`.
+macro_rules! checked {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Err(error),
+        }
+    };
+}
 
 /// The span of calls that a breaker judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,22 +221,14 @@ impl CircuitBreakerConfig {
     /// # Errors
     /// The first field that is out of its range.
     pub const fn validate(&self) -> Result<(), ConfigError> {
-        match self.settings(10) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        }
+        checked!(self.settings(10));
+        Ok(())
     }
 
     /// The only way from a user's numbers to the ones inside.
     pub(crate) const fn settings(&self, capacity: usize) -> Result<Settings, ConfigError> {
-        let failure_ppm = match ppm("failure_threshold", self.failure_threshold) {
-            Ok(ppm) => ppm,
-            Err(error) => return Err(error),
-        };
-        let slow_ppm = match ppm("slow_call_threshold", self.slow_call_threshold) {
-            Ok(ppm) => ppm,
-            Err(error) => return Err(error),
-        };
+        let failure_ppm = checked!(ppm("failure_threshold", self.failure_threshold));
+        let slow_ppm = checked!(ppm("slow_call_threshold", self.slow_call_threshold));
         if self.minimum_requests == 0 || self.minimum_requests > MINIMUM_MAX {
             return Err(ConfigError::integer(
                 "minimum_requests",
@@ -247,81 +236,13 @@ impl CircuitBreakerConfig {
                 "1 to 1000000 calls",
             ));
         }
-        if self.open_timeout.get() == 0 {
-            return Err(ConfigError::span(
-                "open_timeout",
-                self.open_timeout,
-                "at least 1ns",
-            ));
-        }
-        if self.half_open_requests == 0 || self.half_open_requests > ROUND_MAX {
-            return Err(ConfigError::integer(
-                "half_open_requests",
-                self.half_open_requests as u64,
-                "1 to 511 probes",
-            ));
-        }
-        let half_open_successes = match self.half_open_successes {
-            None => self.half_open_requests,
-            Some(probes) if probes == 0 || probes > ROUND_MAX => {
-                return Err(ConfigError::integer(
-                    "half_open_successes",
-                    probes as u64,
-                    "1 to 511 probes",
-                ));
-            }
-            Some(probes) => probes,
-        };
-        if self.half_open_failures >= ROUND_MAX {
-            return Err(ConfigError::integer(
-                "half_open_failures",
-                self.half_open_failures as u64,
-                "0 to 510 probes",
-            ));
-        }
-        let probe_lease = match self.probe_lease {
-            None => self.open_timeout,
-            Some(lease) if lease.get() == 0 => {
-                return Err(ConfigError::span("probe_lease", lease, "at least 1ns"));
-            }
-            Some(lease) => lease,
-        };
+        let open = checked!(self.open_rules());
+        let round = checked!(self.round_rules());
         let slow_call_duration = match self.slow_call_duration {
             None => Nanos::MAX,
-            Some(limit) if limit.get() == 0 => {
-                return Err(ConfigError::span(
-                    "slow_call_duration",
-                    limit,
-                    "at least 1ns; leave it unset to turn slow calls off",
-                ));
-            }
-            Some(limit) => limit,
+            Some(limit) => checked!(positive("slow_call_duration", limit)),
         };
-        if !(self.open_backoff >= 1.0 && self.open_backoff <= 100.0) {
-            return Err(ConfigError::decimal(
-                "open_backoff",
-                self.open_backoff,
-                "1 to 100",
-            ));
-        }
-        if self.open_timeout_max.get() == 0 {
-            return Err(ConfigError::span(
-                "open_timeout_max",
-                self.open_timeout_max,
-                "at least 1ns",
-            ));
-        }
-        if !(self.open_jitter >= 0.0 && self.open_jitter <= 1.0) {
-            return Err(ConfigError::decimal(
-                "open_jitter",
-                self.open_jitter,
-                "0 to 1",
-            ));
-        }
-        let (geometry, largest_minimum) = match geometry(self.window, capacity) {
-            Ok(pair) => pair,
-            Err(error) => return Err(error),
-        };
+        let (geometry, largest_minimum) = checked!(geometry(self.window, capacity));
         let minimum = if self.minimum_requests < largest_minimum {
             self.minimum_requests
         } else {
@@ -332,21 +253,62 @@ impl CircuitBreakerConfig {
             slow_ppm,
             minimum,
             geometry,
-            open: OpenRules {
-                timeout: self.open_timeout,
-                timeout_max: self.open_timeout_max,
-                factor: (self.open_backoff * FACTOR_ONE as f64 + 0.5) as u64,
-                jitter_ppm: (self.open_jitter * PPM as f64 + 0.5) as u32,
-                seed: self.jitter_seed,
-            },
-            round: RoundRules {
-                requests: self.half_open_requests,
-                successes: half_open_successes,
-                failures: self.half_open_failures,
-                lease: probe_lease,
-            },
+            open,
+            round,
             slow_call_duration,
             ramp_up: self.ramp_up,
+        })
+    }
+
+    const fn open_rules(&self) -> Result<OpenRules, ConfigError> {
+        let timeout = checked!(positive("open_timeout", self.open_timeout));
+        let timeout_max = checked!(positive("open_timeout_max", self.open_timeout_max));
+        // A NaN fails every comparison.
+        if !(self.open_backoff >= 1.0 && self.open_backoff <= 100.0) {
+            return Err(ConfigError::decimal(
+                "open_backoff",
+                self.open_backoff,
+                "1 to 100",
+            ));
+        }
+        if !(self.open_jitter >= 0.0 && self.open_jitter <= 1.0) {
+            return Err(ConfigError::decimal(
+                "open_jitter",
+                self.open_jitter,
+                "0 to 1",
+            ));
+        }
+        Ok(OpenRules {
+            timeout,
+            timeout_max,
+            factor: (self.open_backoff * FACTOR_ONE as f64 + 0.5) as u64,
+            jitter_ppm: (self.open_jitter * PPM as f64 + 0.5) as u32,
+            seed: self.jitter_seed,
+        })
+    }
+
+    const fn round_rules(&self) -> Result<RoundRules, ConfigError> {
+        let requests = checked!(probes("half_open_requests", self.half_open_requests));
+        let successes = match self.half_open_successes {
+            None => requests,
+            Some(count) => checked!(probes("half_open_successes", count)),
+        };
+        if self.half_open_failures >= ROUND_MAX {
+            return Err(ConfigError::integer(
+                "half_open_failures",
+                self.half_open_failures as u64,
+                "0 to 510 probes",
+            ));
+        }
+        let lease = match self.probe_lease {
+            None => self.open_timeout,
+            Some(lease) => checked!(positive("probe_lease", lease)),
+        };
+        Ok(RoundRules {
+            requests,
+            successes,
+            failures: self.half_open_failures,
+            lease,
         })
     }
 }
@@ -354,6 +316,22 @@ impl CircuitBreakerConfig {
 impl Default for CircuitBreakerConfig {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+const fn positive(field: &'static str, span: Nanos) -> Result<Nanos, ConfigError> {
+    if span.get() == 0 {
+        Err(ConfigError::span(field, span, "at least 1ns"))
+    } else {
+        Ok(span)
+    }
+}
+
+const fn probes(field: &'static str, count: u32) -> Result<u32, ConfigError> {
+    if count == 0 || count > ROUND_MAX {
+        Err(ConfigError::integer(field, count as u64, "1 to 511 probes"))
+    } else {
+        Ok(count)
     }
 }
 
@@ -429,57 +407,4 @@ const fn geometry(window: Window, capacity: usize) -> Result<(Geometry, u64), Co
             ))
         }
     }
-}
-
-/// Which window, inside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Time,
-    Count,
-    Consecutive,
-}
-
-/// The window's shape: fixed when the breaker is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Geometry {
-    pub(crate) kind: Kind,
-    /// Slots, calls, or failures in a row.
-    pub(crate) size: u32,
-    /// Length of one slot of a time window, else zero.
-    pub(crate) slot: Nanos,
-}
-
-/// How long an opening lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OpenRules {
-    pub(crate) timeout: Nanos,
-    pub(crate) timeout_max: Nanos,
-    /// Back-off factor in units of 1 / [`FACTOR_ONE`].
-    pub(crate) factor: u64,
-    pub(crate) jitter_ppm: u32,
-    pub(crate) seed: u64,
-}
-
-/// How a half-open round decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RoundRules {
-    pub(crate) requests: u32,
-    pub(crate) successes: u32,
-    pub(crate) failures: u32,
-    pub(crate) lease: Nanos,
-}
-
-/// A checked configuration: every value is in its range, so nothing inside can overflow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
-    pub(crate) failure_ppm: u32,
-    pub(crate) slow_ppm: u32,
-    /// At most the size of a count window.
-    pub(crate) minimum: u64,
-    pub(crate) geometry: Geometry,
-    pub(crate) open: OpenRules,
-    pub(crate) round: RoundRules,
-    /// [`Nanos::MAX`] is off.
-    pub(crate) slow_call_duration: Nanos,
-    pub(crate) ramp_up: Nanos,
 }

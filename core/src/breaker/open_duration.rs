@@ -1,6 +1,6 @@
 //! How long an opening lasts: it follows from the word and the settings alone.
 
-use crate::breaker::config::{FACTOR_ONE, OpenRules, PPM};
+use crate::breaker::rules::{FACTOR_ONE, OpenRules, PPM};
 use crate::breaker::word::Word;
 use crate::nanos::Nanos;
 

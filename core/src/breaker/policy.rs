@@ -2,8 +2,8 @@
 //!
 //! `state.rs` is the only caller: it loads the word, asks here, and swaps.
 
-use crate::breaker::config::{OpenRules, PPM, RoundRules};
 use crate::breaker::open_duration::open_duration;
+use crate::breaker::rules::{OpenRules, PPM, RoundRules};
 use crate::breaker::word::{CREDIT_ONE, Round, Word};
 use crate::event::{Cause, Counts, State};
 use crate::nanos::Nanos;
@@ -126,16 +126,8 @@ pub(crate) fn close(word: Word, ramp_up: Nanos) -> Word {
     }
 }
 
-/// Whether a window's content trips a closed breaker.
-pub(crate) fn judge(
-    counts: Counts,
-    minimum: u64,
-    failure_ppm: u32,
-    slow_ppm: u32,
-) -> Option<Cause> {
-    if counts.calls < minimum {
-        return None;
-    }
+/// Whether a window that has reached the minimum trips a closed breaker.
+pub(crate) fn judge(counts: Counts, failure_ppm: u32, slow_ppm: u32) -> Option<Cause> {
     if reaches(counts.failures, counts.calls, failure_ppm) {
         return Some(Cause::FailureRate);
     }

@@ -5,7 +5,7 @@
 //! old and new values of *different* settings, never halves of one. Values are clamped when read:
 //! a word may have been written by somebody else.
 
-use crate::breaker::config::{Geometry, Kind, OpenRules, PPM, ROUND_MAX, RoundRules, Settings};
+use crate::breaker::rules::{Geometry, Kind, OpenRules, PPM, ROUND_MAX, RoundRules, Settings};
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 

@@ -255,14 +255,13 @@ impl StateWord {
             else {
                 return ProbeSettled::Stale;
             };
-            let won = match cause {
-                None => self.swap(word, next),
-                Some(_) => {
-                    if next.state() == State::Closed {
-                        before_closing(word, next);
-                    }
-                    self.swap_at(word, next, now)
+            let won = if cause.is_some() {
+                if next.state() == State::Closed {
+                    before_closing(word, next);
                 }
+                self.swap_at(word, next, now)
+            } else {
+                self.swap(word, next)
             };
             if won {
                 return ProbeSettled::Counted(cause.map(|cause| Change {

@@ -5,7 +5,7 @@ mod count;
 mod slot;
 mod time;
 
-use crate::breaker::config::{Geometry, Kind};
+use crate::breaker::rules::{Geometry, Kind};
 use crate::breaker::window::time::TimeWindow;
 use crate::event::Counts;
 use crate::nanos::Nanos;

@@ -27,7 +27,7 @@ const IN_FLIGHT_SHIFT: u32 = OPENINGS_SHIFT + OPENINGS_BITS;
 const SUCCESSES_SHIFT: u32 = IN_FLIGHT_SHIFT + ROUND_BITS;
 const FAILURES_SHIFT: u32 = SUCCESSES_SHIFT + ROUND_BITS;
 const _: () = assert!(FAILURES_SHIFT + ROUND_BITS == 64);
-const _: () = assert!(crate::breaker::config::ROUND_MAX == (1 << ROUND_BITS) - 1);
+const _: () = assert!(crate::breaker::rules::ROUND_MAX == (1 << ROUND_BITS) - 1);
 
 /// Generations wrap after this one.
 pub(crate) const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
@@ -130,12 +130,6 @@ impl Word {
         let generation = self.generation().wrapping_add(1) & GENERATION_MAX;
         Self(state | (generation as u64) << GENERATION_SHIFT | (openings as u64) << OPENINGS_SHIFT)
     }
-
-    /// The same word in another generation, so that wrap-around can be tested from next to it.
-    #[cfg(test)]
-    pub(crate) const fn with_generation(self, generation: u32) -> Self {
-        self.with_field(GENERATION_SHIFT, GENERATION_BITS, generation)
-    }
 }
 
 impl core::fmt::Debug for Word {
@@ -146,5 +140,51 @@ impl core::fmt::Debug for Word {
             .field("openings", &self.openings())
             .field("round", &self.round())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// B2: the generation wraps to 0 and takes nothing else with it.
+    #[test]
+    fn b2_generation_wraps_from_next_to_the_limit() {
+        let last = Word::INITIAL.with_field(GENERATION_SHIFT, GENERATION_BITS, GENERATION_MAX);
+        let next = last.next(State::Open, OPENINGS_MAX + 1);
+        assert_eq!(next.generation(), 0);
+        assert_eq!((next.state(), next.openings()), (State::Open, OPENINGS_MAX));
+        assert_eq!(next.round(), Word::INITIAL.round());
+    }
+
+    /// R6, W4: every field keeps its greatest value and leaves its neighbours alone.
+    #[test]
+    fn r6_fields_do_not_touch() {
+        let full = Round {
+            in_flight: 511,
+            successes: 511,
+            failures: 511,
+        };
+        let word = Word::INITIAL.next(State::MetricsOnly, 63).with_round(full);
+        assert_eq!(word.round(), full);
+        assert_eq!(
+            (word.state(), word.openings(), word.generation()),
+            (State::MetricsOnly, 63, 1)
+        );
+        let word = word.with_ramp_credit(2 * CREDIT_ONE - 1);
+        assert_eq!(word.ramp_credit(), 2 * CREDIT_ONE - 1);
+        assert_eq!(
+            (word.state(), word.openings(), word.generation()),
+            (State::MetricsOnly, 63, 1)
+        );
+    }
+
+    /// S2: every bit pattern decodes.
+    #[test]
+    fn s2_every_state_pattern_is_legal() {
+        for bits in 0..8 {
+            let word = Word::from_bits(bits | !7);
+            assert!(State::ALL.contains(&word.state()));
+        }
     }
 }

@@ -96,11 +96,9 @@ impl Quota {
         while b != 0 {
             (a, b) = (b, a % b);
         }
-        let reduced = if a == 0 { 1 } else { rate.units / a };
-        if reduced == 0 || reduced > SCALE_MAX {
-            SCALE_MAX
-        } else {
-            SCALE_MAX / reduced * reduced
+        match rate.units.checked_div(a) {
+            Some(reduced @ 1..=SCALE_MAX) => SCALE_MAX / reduced * reduced,
+            _ => SCALE_MAX,
         }
     }
 }

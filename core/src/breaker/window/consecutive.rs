@@ -15,7 +15,7 @@ use crate::sync::{AtomicU64, Ordering};
 const GENERATION_MASK: u64 = (1 << 28) - 1;
 const RUN_BITS: u32 = 18;
 const RUN_MASK: u64 = (1 << RUN_BITS) - 1;
-const _: () = assert!((crate::breaker::config::CONSECUTIVE_MAX as u64) < RUN_MASK);
+const _: () = assert!((crate::breaker::rules::CONSECUTIVE_MAX as u64) < RUN_MASK);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Run(u64);

@@ -21,7 +21,7 @@
 //! a ring word changes its version, and a place is written only for the head that is current.
 //! The bound of that: 2^16 writes to one ring word during a single stall.
 
-use crate::breaker::config::OUTCOMES_PER_WORD;
+use crate::breaker::rules::OUTCOMES_PER_WORD;
 use crate::breaker::window::Sample;
 use crate::event::Counts;
 use crate::sync::{AtomicU64, Ordering};
@@ -36,7 +36,7 @@ const LAP_MASK: u64 = (1 << 16) - 1;
 const GENERATION_MASK: u32 = (1 << 12) - 1;
 const VERSION_SHIFT: u32 = 48;
 const _: () = assert!(
-    crate::breaker::config::SLOTS_MAX * OUTCOMES_PER_WORD as usize <= FIELD as usize,
+    crate::breaker::rules::SLOTS_MAX * OUTCOMES_PER_WORD as usize <= FIELD as usize,
     "a full ring fits the head's fields"
 );
 

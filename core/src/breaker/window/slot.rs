@@ -24,7 +24,7 @@ const HALF: u64 = 1 << (COUNT_BITS - 1);
 /// The greatest weight of one outcome.
 pub(super) const WEIGHT_MAX: u32 = 1_000;
 // A halved slot still satisfies the largest minimum, so halving never makes a window too small to judge.
-const _: () = assert!(HALF / 2 >= crate::breaker::config::MINIMUM_MAX);
+const _: () = assert!(HALF / 2 >= crate::breaker::rules::MINIMUM_MAX);
 
 /// One value of a slot word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Slot {
     }
 
     pub(super) const fn is_empty(self) -> bool {
-        self.0 & (1 << TAG_SHIFT) - 1 == 0
+        self.0 & ((1 << TAG_SHIFT) - 1) == 0
     }
 
     /// The same tag, nothing counted.

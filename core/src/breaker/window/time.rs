@@ -25,7 +25,7 @@
 //! the tick word *after* the slot was loaded: whoever has raised it has emptied everything, and what
 //! is there now is new.
 
-use crate::breaker::config::SLOTS_MAX;
+use crate::breaker::rules::SLOTS_MAX;
 use crate::breaker::window::slot::Slot;
 use crate::breaker::window::{Sample, Stripe, Totals, Verdict};
 use crate::event::Counts;
@@ -39,7 +39,7 @@ const MATURE: u64 = 1 << 5;
 const MATURE_GENERATION: u64 = MATURE - 1;
 const _: () = assert!(SLOTS_MAX as u64 <= INDEX_MASK);
 const _: () = assert!(
-    u64::MAX / crate::breaker::config::SLOT_MIN.get() < 1 << (64 - TICK_SHIFT),
+    u64::MAX / crate::breaker::rules::SLOT_MIN.get() < 1 << (64 - TICK_SHIFT),
     "every tick fits"
 );
 

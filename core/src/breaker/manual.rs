@@ -1,0 +1,57 @@
+//! The operator's verbs, the same in every language.
+
+use crate::breaker::config::CircuitBreakerConfig;
+use crate::breaker::{CircuitBreaker, tell};
+use crate::error::ConfigError;
+use crate::event::{Counts, Observer, State};
+use crate::nanos::Nanos;
+
+impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
+    /// Rejects every request until another manual verb.
+    pub fn force_open(&self, now: Nanos, observer: &impl Observer) {
+        self.operate(State::ForcedOpen, now, observer);
+    }
+
+    /// Admits every request and counts nothing until another manual verb.
+    pub fn disable(&self, now: Nanos, observer: &impl Observer) {
+        self.operate(State::Disabled, now, observer);
+    }
+
+    /// Admits and counts every request and never trips until another manual verb.
+    pub fn metrics_only(&self, now: Nanos, observer: &impl Observer) {
+        self.operate(State::MetricsOnly, now, observer);
+    }
+
+    /// Closes the breaker with an empty window; permits given before change nothing any more.
+    pub fn reset(&self, now: Nanos, observer: &impl Observer) {
+        self.operate(State::Closed, now, observer);
+    }
+
+    fn operate(&self, to: State, now: Nanos, observer: &impl Observer) {
+        let change = self
+            .words
+            .state
+            .operate(to, now, |from, to| self.clear_window(from, to));
+        tell(observer, change, now, Counts::default());
+    }
+
+    /// Takes new settings over and keeps state and window. The window's kind and size stay.
+    ///
+    /// A decision that runs meanwhile may still see an old setting beside a new one.
+    ///
+    /// # Errors
+    /// The first field that is out of its range; `window` when its kind or size would change.
+    /// Nothing is changed then.
+    pub fn configure(&self, config: CircuitBreakerConfig) -> Result<(), ConfigError> {
+        let settings = config.settings(SLOTS)?;
+        if settings.geometry != self.settings.geometry() {
+            return Err(ConfigError::conflict(
+                "window",
+                "its kind or size differs from the running breaker's",
+                "what it was made with; make a new breaker for another window",
+            ));
+        }
+        self.settings.store(&settings);
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! Reading a breaker without disturbing it.
+
+use crate::breaker::CircuitBreaker;
+use crate::breaker::word::Word;
+use crate::event::{Counts, State};
+use crate::nanos::Nanos;
+use crate::snapshot::{Snapshot, Totals};
+use crate::sync::Ordering;
+
+impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
+    /// The state now; it may be over when the caller looks at it.
+    #[inline]
+    pub fn state(&self) -> State {
+        self.words.state.load().state()
+    }
+
+    /// Whether the start of a call matters: `slow_call_duration` is set.
+    pub fn measures_duration(&self) -> bool {
+        self.settings.slow_call_duration() != Nanos::MAX
+    }
+
+    /// State, window and totals at `now`; reading disturbs no decision.
+    pub fn snapshot(&self, now: Nanos) -> Snapshot {
+        let (state, window) = (&self.words.state, self.words.window());
+        let geometry = self.settings.geometry();
+        let word = state.load();
+        let round = if word.state() == State::HalfOpen {
+            word.round()
+        } else {
+            Word::INITIAL.round()
+        };
+        let counts = match word.state() {
+            State::Closed | State::MetricsOnly => window.sum(geometry, word.generation(), now),
+            _ => Counts::default(),
+        };
+        let total = window.totals(geometry);
+        let mut totals = Totals {
+            calls: total.calls,
+            failures: total.failures,
+            slow: total.slow,
+            ..Totals::default()
+        };
+        for stripe in window.stripes {
+            // Relaxed: counters for display.
+            totals.rejected += stripe.rejected.load(Ordering::Relaxed);
+            totals.ignored += stripe.ignored.load(Ordering::Relaxed);
+        }
+        Snapshot {
+            state: word.state(),
+            generation: word.generation(),
+            openings: word.openings(),
+            in_flight: round.in_flight,
+            probe_successes: round.successes,
+            probe_failures: round.failures,
+            since: state.moment(word),
+            retry_after: self
+                .check(now)
+                .err()
+                .and_then(|rejected| rejected.retry_after),
+            window: counts,
+            totals,
+        }
+    }
+}
