@@ -1,0 +1,243 @@
+//! fb_breaker: making one, asking it for a call, telling it how the call ended.
+
+use crate::boundary::entry;
+use crate::clock;
+use crate::config::{self, fb_breaker_config};
+use crate::error::{self, fb_error};
+use crate::event::Listeners;
+use crate::handle;
+use crate::permit::{self, fb_permit};
+use crate::status::{self, fb_state, fb_status};
+use fuseboard_core::{CircuitBreaker, Nanos};
+
+/// A circuit breaker.
+pub struct fb_breaker {
+    pub(crate) core: CircuitBreaker,
+    pub(crate) listeners: Listeners,
+}
+
+/// Makes a breaker, closed.
+///
+/// `config`: the settings, copied. `out`: the new handle, for fb_breaker_free; NULL unless FB_OK.
+/// `error`: may be NULL; names the refused setting.
+/// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE; FB_ENOMEM. Threads: any. Signals: not safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_new(
+    config: *const fb_breaker_config,
+    out: *mut *mut fb_breaker,
+    error: *mut fb_error,
+) -> fb_status {
+    // SAFETY: the contract of the header: each pointer is null or valid for its type.
+    entry(|| unsafe {
+        error::clear(error)?;
+        handle::write(out, std::ptr::null_mut())?;
+        let config = config::read(config, error)?;
+        let core = CircuitBreaker::try_new(config)
+            .map_err(|refused| error::report(error, &refused.into()))?;
+        handle::give(
+            out,
+            fb_breaker {
+                core,
+                listeners: Listeners::default(),
+            },
+        )
+    })
+}
+
+/// Frees a breaker. Permits that are still out may be thrown away; settling one is not allowed any
+/// more.
+///
+/// `breaker`: from fb_breaker_new, not used by any thread any more; or NULL, then nothing happens.
+/// Returns: nothing. Threads: one. Signals: not safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_free(breaker: *mut fb_breaker) {
+    entry(|| {
+        // SAFETY: from fb_breaker_new and given up, by the contract above.
+        unsafe { handle::free(breaker) };
+        Ok(())
+    });
+}
+
+/// # Safety
+///
+/// `breaker` is null or a live handle; the others are null or valid for a write.
+#[inline]
+unsafe fn acquire(
+    breaker: *const fb_breaker,
+    now: Nanos,
+    permit: *mut fb_permit,
+    retry_after_ns: *mut u64,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        // First, so that no path leaves an old permit behind.
+        handle::write(permit, fb_permit::SETTLED)?;
+        let breaker = handle::shared(breaker)?;
+        let decision = breaker.core.acquire(now, &breaker.listeners);
+        if let Ok(raw) = decision {
+            handle::write(permit, raw.into())?;
+        }
+        let (status, wait) = status::decided(decision.map(|_| ()));
+        handle::write_if_wanted(retry_after_ns, wait)?;
+        Ok(status)
+    }
+}
+
+/// Asks for one call.
+///
+/// `permit`: with FB_OK the right to one call, to be settled once with fb_breaker_settle or
+/// fb_breaker_cancel; else cleared. `retry_after_ns`: may be NULL; 0 with FB_OK, else how long
+/// until another request can be admitted, or FB_RETRY_UNKNOWN.
+/// Returns: FB_OK; FB_OPEN; FB_HALF_OPEN_FULL; FB_FORCED_OPEN; FB_RAMPING; FB_EINVAL. Threads: any.
+/// Signals: safe if the transition function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_try_acquire(
+    breaker: *const fb_breaker,
+    permit: *mut fb_permit,
+    retry_after_ns: *mut u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { acquire(breaker, clock::monotonic(), permit, retry_after_ns) })
+}
+
+/// fb_breaker_try_acquire at a given time.
+///
+/// `now_ns`: the time. The rest, and Returns: as fb_breaker_try_acquire. Threads: any. Signals:
+/// safe if the transition function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_try_acquire_at(
+    breaker: *const fb_breaker,
+    now_ns: u64,
+    permit: *mut fb_permit,
+    retry_after_ns: *mut u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { acquire(breaker, Nanos::new(now_ns), permit, retry_after_ns) })
+}
+
+/// # Safety
+///
+/// `breaker` is null or a live handle; `permit` is null or an initialised permit.
+#[inline]
+unsafe fn settle(
+    breaker: *const fb_breaker,
+    permit: *mut fb_permit,
+    outcome: i32,
+    now: Nanos,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promise is the same.
+    let breaker = unsafe { handle::shared(breaker) }?;
+    let outcome = status::outcome(outcome)?;
+    // SAFETY: the caller's promise is the same.
+    let raw = unsafe { permit::take(permit) }?;
+    Ok(breaker
+        .core
+        .settle(raw, outcome, now, &breaker.listeners)
+        .into())
+}
+
+/// Tells how a call ended, and clears its permit.
+///
+/// `permit`: from fb_breaker_try_acquire of this breaker; one thread at a time. A copy of a permit
+/// is the same permit: settle one of them. `outcome`: an fb_outcome.
+/// Returns: FB_OK; FB_STALE when nothing changed, because the permit was settled before or its
+/// generation is over; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_settle(
+    breaker: *const fb_breaker,
+    permit: *mut fb_permit,
+    outcome: i32,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { settle(breaker, permit, outcome, clock::monotonic()) })
+}
+
+/// fb_breaker_settle at a given time.
+///
+/// `now_ns`: the time at which the call ended. The rest, and Returns: as fb_breaker_settle.
+/// Threads: any. Signals: safe if the transition function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_settle_at(
+    breaker: *const fb_breaker,
+    permit: *mut fb_permit,
+    outcome: i32,
+    now_ns: u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { settle(breaker, permit, outcome, Nanos::new(now_ns)) })
+}
+
+/// Gives a permit back without an outcome: the call was never made, or nobody knows how it ended.
+/// It counts as nothing, and a probe's place is free again. The permit is cleared.
+///
+/// `permit`: as for fb_breaker_settle.
+/// Returns: FB_OK; FB_STALE when nothing changed; FB_EINVAL. Threads: any. Signals: safe if the
+/// transition function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_cancel(
+    breaker: *const fb_breaker,
+    permit: *mut fb_permit,
+) -> fb_status {
+    entry(|| {
+        // SAFETY: a live handle, by the contract of the header.
+        let breaker = unsafe { handle::shared(breaker) }?;
+        // SAFETY: an initialised permit, by the contract of the header.
+        let raw = unsafe { permit::take(permit) }?;
+        Ok(breaker.core.cancel(raw, &breaker.listeners).into())
+    })
+}
+
+/// # Safety
+///
+/// `breaker` is null or a live handle; `retry_after_ns` is null or valid for a write.
+unsafe fn check(
+    breaker: *const fb_breaker,
+    now: Nanos,
+    retry_after_ns: *mut u64,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        let (status, wait) = status::decided(handle::shared(breaker)?.core.check(now));
+        handle::write_if_wanted(retry_after_ns, wait)?;
+        Ok(status)
+    }
+}
+
+/// Whether fb_breaker_try_acquire would admit a call now; changes nothing and takes nothing.
+///
+/// `retry_after_ns`: may be NULL; as for fb_breaker_try_acquire.
+/// Returns: as fb_breaker_try_acquire. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_check(
+    breaker: *const fb_breaker,
+    retry_after_ns: *mut u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { check(breaker, clock::monotonic(), retry_after_ns) })
+}
+
+/// fb_breaker_check at a given time.
+///
+/// `now_ns`: the time. The rest, and Returns: as fb_breaker_check. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_check_at(
+    breaker: *const fb_breaker,
+    now_ns: u64,
+    retry_after_ns: *mut u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { check(breaker, Nanos::new(now_ns), retry_after_ns) })
+}
+
+/// The state. An open breaker says FB_STATE_OPEN until a probe is admitted, also when its time is
+/// over.
+///
+/// Returns: the state; FB_STATE_INVALID for NULL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_state(breaker: *const fb_breaker) -> fb_state {
+    // SAFETY: a live handle, by the contract of the header.
+    entry(|| Ok(unsafe { handle::shared(breaker) }?.core.state().into()))
+}
+
+// Last, so that the header tells of making and asking first.
+pub mod manual;

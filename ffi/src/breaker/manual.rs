@@ -1,0 +1,137 @@
+//! An operator's verbs, the same in every language: force_open, disable, metrics_only, reset,
+//! configure.
+
+use crate::boundary::entry;
+use crate::breaker::fb_breaker;
+use crate::clock;
+use crate::config::{self, fb_breaker_config};
+use crate::error::{self, fb_error};
+use crate::event::Listeners;
+use crate::handle;
+use crate::status::fb_status;
+use fuseboard_core::{CircuitBreaker, Nanos};
+
+/// # Safety
+///
+/// `breaker` is null or a live handle.
+unsafe fn operate(
+    breaker: *const fb_breaker,
+    now: Nanos,
+    verb: impl FnOnce(&CircuitBreaker, Nanos, &Listeners),
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promise is the same.
+    let breaker = unsafe { handle::shared(breaker) }?;
+    verb(&breaker.core, now, &breaker.listeners);
+    Ok(fb_status::FB_OK)
+}
+
+/// Holds the breaker open until fb_breaker_reset. Permits that are out count for nothing.
+///
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_force_open(breaker: *const fb_breaker) -> fb_status {
+    // SAFETY: a live handle, by the contract of the header.
+    entry(|| unsafe { operate(breaker, clock::monotonic(), CircuitBreaker::force_open) })
+}
+
+/// fb_breaker_force_open at a given time.
+///
+/// `now_ns`: the time. Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition
+/// function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_force_open_at(
+    breaker: *const fb_breaker,
+    now_ns: u64,
+) -> fb_status {
+    // SAFETY: a live handle, by the contract of the header.
+    entry(|| unsafe { operate(breaker, Nanos::new(now_ns), CircuitBreaker::force_open) })
+}
+
+/// Lets every call pass and counts nothing, until fb_breaker_reset. Permits that are out count for
+/// nothing.
+///
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_disable(breaker: *const fb_breaker) -> fb_status {
+    // SAFETY: a live handle, by the contract of the header.
+    entry(|| unsafe { operate(breaker, clock::monotonic(), CircuitBreaker::disable) })
+}
+
+/// fb_breaker_disable at a given time.
+///
+/// `now_ns`: the time. Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition
+/// function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_disable_at(
+    breaker: *const fb_breaker,
+    now_ns: u64,
+) -> fb_status {
+    // SAFETY: a live handle, by the contract of the header.
+    entry(|| unsafe { operate(breaker, Nanos::new(now_ns), CircuitBreaker::disable) })
+}
+
+/// Lets every call pass and counts it, until fb_breaker_reset. Permits that are out count for
+/// nothing.
+///
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_metrics_only(breaker: *const fb_breaker) -> fb_status {
+    // SAFETY: a live handle, by the contract of the header.
+    entry(|| unsafe { operate(breaker, clock::monotonic(), CircuitBreaker::metrics_only) })
+}
+
+/// fb_breaker_metrics_only at a given time.
+///
+/// `now_ns`: the time. Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition
+/// function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_metrics_only_at(
+    breaker: *const fb_breaker,
+    now_ns: u64,
+) -> fb_status {
+    // SAFETY: a live handle, by the contract of the header.
+    entry(|| unsafe { operate(breaker, Nanos::new(now_ns), CircuitBreaker::metrics_only) })
+}
+
+/// Closes the breaker with an empty window. Permits that are out count for nothing.
+///
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_reset(breaker: *const fb_breaker) -> fb_status {
+    // SAFETY: a live handle, by the contract of the header.
+    entry(|| unsafe { operate(breaker, clock::monotonic(), CircuitBreaker::reset) })
+}
+
+/// fb_breaker_reset at a given time.
+///
+/// `now_ns`: the time. Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition
+/// function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_reset_at(breaker: *const fb_breaker, now_ns: u64) -> fb_status {
+    // SAFETY: a live handle, by the contract of the header.
+    entry(|| unsafe { operate(breaker, Nanos::new(now_ns), CircuitBreaker::reset) })
+}
+
+/// Changes the settings of a running breaker; state and window stay. The window's kind and size
+/// cannot change.
+///
+/// `config`: all the settings, copied. `error`: may be NULL; names the refused setting.
+/// Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL; FB_ESIZE. Threads: any. Signals:
+/// safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_configure(
+    breaker: *const fb_breaker,
+    config: *const fb_breaker_config,
+    error: *mut fb_error,
+) -> fb_status {
+    // SAFETY: the contract of the header: each pointer is null or valid for its type.
+    entry(|| unsafe {
+        error::clear(error)?;
+        let breaker = handle::shared(breaker)?;
+        let config = config::read(config, error)?;
+        match breaker.core.configure(config) {
+            Ok(()) => Ok(fb_status::FB_OK),
+            Err(refused) => Err(error::report(error, &refused.into())),
+        }
+    })
+}

@@ -1,0 +1,129 @@
+//! fb_concurrency: at most so many calls in flight.
+
+use crate::boundary::entry;
+use crate::error::{self, fb_error};
+use crate::handle;
+use crate::status::{self, fb_status};
+use fuseboard_core::ConcurrencyLimit;
+
+/// A concurrency limit. It needs no clock.
+pub struct fb_concurrency {
+    core: ConcurrencyLimit,
+}
+
+/// Makes a concurrency limit with nothing in flight.
+///
+/// `limit`: calls in flight at once, at least 1. `out`: the new handle, for fb_concurrency_free;
+/// NULL unless FB_OK. `error`: may be NULL; names the refused setting, "limit".
+/// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_concurrency_new(
+    limit: u32,
+    out: *mut *mut fb_concurrency,
+    error: *mut fb_error,
+) -> fb_status {
+    // SAFETY: the contract of the header: each pointer is null or valid for its type.
+    entry(|| unsafe {
+        error::clear(error)?;
+        handle::write(out, std::ptr::null_mut())?;
+        let core = ConcurrencyLimit::try_new(limit)
+            .map_err(|refused| error::report(error, &refused.into()))?;
+        handle::give(out, fb_concurrency { core })
+    })
+}
+
+/// Frees a concurrency limit.
+///
+/// `concurrency`: from fb_concurrency_new, not used by any thread any more; or NULL, then nothing
+/// happens.
+/// Returns: nothing. Threads: one. Signals: not safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_concurrency_free(concurrency: *mut fb_concurrency) {
+    entry(|| {
+        // SAFETY: from fb_concurrency_new and given up, by the contract above.
+        unsafe { handle::free(concurrency) };
+        Ok(())
+    });
+}
+
+/// Takes a place for one call, to be given back with fb_concurrency_release.
+///
+/// Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_concurrency_try_acquire(
+    concurrency: *const fb_concurrency,
+) -> fb_status {
+    entry(|| {
+        // SAFETY: a live handle, by the contract of the header.
+        let concurrency = unsafe { handle::shared(concurrency) }?;
+        Ok(status::decided(concurrency.core.acquire_raw()).0)
+    })
+}
+
+/// Gives a place back.
+///
+/// Returns: FB_OK; FB_STALE when nothing was in flight; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_concurrency_release(concurrency: *const fb_concurrency) -> fb_status {
+    entry(|| {
+        // SAFETY: a live handle, by the contract of the header.
+        let held = unsafe { handle::shared(concurrency) }?.core.release_raw();
+        Ok(if held {
+            fb_status::FB_OK
+        } else {
+            fb_status::FB_STALE
+        })
+    })
+}
+
+/// How many calls are in flight.
+///
+/// `in_flight`: written.
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_concurrency_in_flight(
+    concurrency: *const fb_concurrency,
+    in_flight: *mut u32,
+) -> fb_status {
+    entry(|| {
+        // SAFETY: the contract of the header: each pointer is null or valid for its type.
+        unsafe { handle::write(in_flight, handle::shared(concurrency)?.core.in_flight()) }?;
+        Ok(fb_status::FB_OK)
+    })
+}
+
+/// The limit as it is now.
+///
+/// `limit`: written.
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_concurrency_limit(
+    concurrency: *const fb_concurrency,
+    limit: *mut u32,
+) -> fb_status {
+    entry(|| {
+        // SAFETY: the contract of the header: each pointer is null or valid for its type.
+        unsafe { handle::write(limit, handle::shared(concurrency)?.core.limit()) }?;
+        Ok(fb_status::FB_OK)
+    })
+}
+
+/// Changes the limit. Calls in flight stay; a lower limit holds once enough of them have ended.
+///
+/// `limit`: at least 1. `error`: may be NULL; names the refused setting, "limit".
+/// Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_concurrency_set_limit(
+    concurrency: *const fb_concurrency,
+    limit: u32,
+    error: *mut fb_error,
+) -> fb_status {
+    // SAFETY: the contract of the header: each pointer is null or valid for its type.
+    entry(|| unsafe {
+        error::clear(error)?;
+        match handle::shared(concurrency)?.core.set_limit(limit) {
+            Ok(()) => Ok(fb_status::FB_OK),
+            Err(refused) => Err(error::report(error, &refused.into())),
+        }
+    })
+}

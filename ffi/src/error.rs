@@ -1,0 +1,142 @@
+//! Which setting was refused and why, in memory that the caller owns.
+
+use crate::handle;
+use crate::status::fb_status;
+use fuseboard_core::ConfigError;
+use std::ffi::c_char;
+use std::fmt::{self, Write};
+
+/// Bytes of fb_error.field, its NUL included.
+pub const FB_ERROR_FIELD_SIZE: usize = 32;
+/// Bytes of fb_error.message, its NUL included.
+pub const FB_ERROR_MESSAGE_SIZE: usize = 224;
+
+/// Why a setting was refused. Owned by the caller and written by the functions that take one,
+/// which set both texts to "" unless they answer FB_ECONFIG. Its size never changes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct fb_error {
+    /// The setting's name, the same in every language; the member of fb_breaker_config has the
+    /// unit behind it: "failure_threshold" is failure_threshold_ppm.
+    pub field: [c_char; FB_ERROR_FIELD_SIZE],
+    /// Name, value, allowed range and what to do, in UTF-8, cut off where it does not fit.
+    pub message: [c_char; FB_ERROR_MESSAGE_SIZE],
+}
+
+/// A refused setting, found by the core or here.
+pub(crate) enum Refused {
+    Config(ConfigError),
+    Member {
+        field: &'static str,
+        given: i64,
+        allowed: &'static str,
+    },
+}
+
+impl From<ConfigError> for Refused {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl Refused {
+    fn field(&self) -> &'static str {
+        match self {
+            Self::Config(error) => error.field(),
+            Self::Member { field, .. } => field,
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Member {
+                field,
+                given,
+                allowed,
+            } => {
+                write!(f, "{field} is {given}; allowed: {allowed}")
+            }
+        }
+    }
+}
+
+/// Empties `error`, if wanted; `FB_EINVAL` for a pointer that cannot be used.
+///
+/// # Safety
+///
+/// The pointer is null or valid for a write.
+pub(crate) unsafe fn clear(error: *mut fb_error) -> Result<(), fb_status> {
+    let empty = fb_error {
+        field: [0; FB_ERROR_FIELD_SIZE],
+        message: [0; FB_ERROR_MESSAGE_SIZE],
+    };
+    // SAFETY: the caller's promise is the same.
+    unsafe { handle::write_if_wanted(error, empty) }
+}
+
+/// Fills `error`, if wanted, and gives the status to answer with.
+///
+/// # Safety
+///
+/// The pointer is null or valid for a write.
+pub(crate) unsafe fn report(error: *mut fb_error, refused: &Refused) -> fb_status {
+    let filled = fb_error {
+        field: text(&refused.field()),
+        message: text(refused),
+    };
+    // SAFETY: the caller's promise is the same.
+    match unsafe { handle::write_if_wanted(error, filled) } {
+        Ok(()) => fb_status::FB_ECONFIG,
+        Err(status) => status,
+    }
+}
+
+/// The text in a fixed array that always ends in a NUL.
+fn text<const N: usize>(content: &dyn fmt::Display) -> [c_char; N] {
+    let mut buffer = Fixed {
+        bytes: [0; N],
+        used: 0,
+    };
+    // It fails when the buffer is full; then the text is cut off, as documented.
+    let _ = write!(buffer, "{content}");
+    buffer.bytes
+}
+
+struct Fixed<const N: usize> {
+    bytes: [c_char; N],
+    used: usize,
+}
+
+impl<const N: usize> Write for Fixed<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for letter in text.chars() {
+            let mut encoded = [0; 4];
+            let encoded = letter.encode_utf8(&mut encoded).as_bytes();
+            // A letter is never cut in half, and the last byte stays NUL.
+            if self.used + encoded.len() >= N {
+                return Err(fmt::Error);
+            }
+            for &byte in encoded {
+                self.bytes[self.used] = byte.cast_signed() as c_char;
+                self.used += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_letters_and_ends_in_nul() {
+        let bytes = text::<6>(&"abcdéf").map(|byte| byte as u8);
+        assert_eq!(&bytes, b"abcd\0\0");
+        let bytes = text::<6>(&"abcde").map(|byte| byte as u8);
+        assert_eq!(&bytes, b"abcde\0");
+    }
+}

@@ -1,0 +1,140 @@
+//! Being told of a state change.
+
+use crate::boundary::entry;
+use crate::breaker::fb_breaker;
+use crate::handle;
+use crate::status::{fb_state, fb_status};
+use fuseboard_core::{Cause, Observer, Transition};
+use std::ffi::c_void;
+use std::sync::OnceLock;
+
+/// Why a state changed.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum fb_cause {
+    /// Failures reached failure_threshold_ppm, or the consecutive count.
+    FB_CAUSE_FAILURE_RATE = 0,
+    /// Slow calls reached slow_call_threshold_ppm.
+    FB_CAUSE_SLOW_CALL_RATE = 1,
+    /// The open time was over and a probe was admitted.
+    FB_CAUSE_OPEN_TIMEOUT_ELAPSED = 2,
+    /// half_open_successes probes succeeded.
+    FB_CAUSE_PROBES_SUCCEEDED = 3,
+    /// More than half_open_failures probes failed or were slow.
+    FB_CAUSE_PROBE_FAILED = 4,
+    /// Probes did not report within probe_lease_ns; a new round began.
+    FB_CAUSE_PROBE_LEASE_EXPIRED = 5,
+    /// An operator asked for it.
+    FB_CAUSE_MANUAL = 6,
+}
+
+impl From<Cause> for fb_cause {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::FailureRate => Self::FB_CAUSE_FAILURE_RATE,
+            Cause::SlowCallRate => Self::FB_CAUSE_SLOW_CALL_RATE,
+            Cause::OpenTimeoutElapsed => Self::FB_CAUSE_OPEN_TIMEOUT_ELAPSED,
+            Cause::ProbesSucceeded => Self::FB_CAUSE_PROBES_SUCCEEDED,
+            Cause::ProbeFailed => Self::FB_CAUSE_PROBE_FAILED,
+            Cause::ProbeLeaseExpired => Self::FB_CAUSE_PROBE_LEASE_EXPIRED,
+            Cause::Manual => Self::FB_CAUSE_MANUAL,
+        }
+    }
+}
+
+/// One change of state. Later versions add members at the end only.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct fb_transition {
+    /// Bytes that the library has filled in.
+    pub struct_size: usize,
+    /// The time of the operation that caused it.
+    pub at_ns: u64,
+    /// Calls judged: the window's content for a trip, the round's probes for a decision in
+    /// half-open, else 0.
+    pub calls: u64,
+    /// Of these, failed.
+    pub failures: u64,
+    /// Of these, slow.
+    pub slow: u64,
+    /// The state that ended.
+    pub from: fb_state,
+    /// The state that began.
+    pub to: fb_state,
+    /// Why.
+    pub cause: fb_cause,
+    /// Counts state changes, modulo 2^28.
+    pub generation: u32,
+}
+
+impl From<&Transition> for fb_transition {
+    fn from(transition: &Transition) -> Self {
+        Self {
+            struct_size: size_of::<Self>(),
+            at_ns: transition.at.get(),
+            calls: transition.counts.calls,
+            failures: transition.counts.failures,
+            slow: transition.counts.slow,
+            from: transition.from.into(),
+            to: transition.to.into(),
+            cause: transition.cause.into(),
+            generation: transition.generation,
+        }
+    }
+}
+
+/// Is told of each state change, on the thread that caused it, after it is true and with no lock
+/// held, so it may call the breaker. It must not free it, throw a C++ exception, or longjmp out.
+/// `user` is what was registered; `transition` is valid during the call.
+pub type fb_transition_fn =
+    Option<unsafe extern "C" fn(user: *mut c_void, transition: *const fb_transition)>;
+
+struct Listener {
+    function: unsafe extern "C" fn(*mut c_void, *const fb_transition),
+    user: *mut c_void,
+}
+
+// SAFETY: the pointer is only passed on, and fb_breaker_on_transition asks for one that every
+// thread may use.
+unsafe impl Send for Listener {}
+// SAFETY: as above; nothing in it ever changes.
+unsafe impl Sync for Listener {}
+
+/// The breaker's transition function, set at most once: so it can neither change nor go away under
+/// a call that runs, and reading it is one load.
+#[derive(Default)]
+pub(crate) struct Listeners(OnceLock<Listener>);
+
+impl Observer for Listeners {
+    fn transition(&self, transition: &Transition) {
+        if let Some(listener) = self.0.get() {
+            let transition = fb_transition::from(transition);
+            // SAFETY: whoever registered the function promised that any thread may call it with
+            // `user` as long as the breaker lives, and the breaker lives during this call.
+            unsafe { (listener.function)(listener.user, &raw const transition) };
+        }
+    }
+}
+
+/// Registers the function that is told of each state change. Once for a breaker, best before other
+/// threads have it: what changed earlier is not reported.
+///
+/// `on_transition`: the function. `user`: passed to it; may be NULL; with what it points to, usable
+/// from every thread that uses the breaker, until the breaker is freed.
+/// Returns: FB_OK; FB_EINVAL; FB_EBUSY when there is one already. Threads: any. Signals: not safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_on_transition(
+    breaker: *const fb_breaker,
+    on_transition: fb_transition_fn,
+    user: *mut c_void,
+) -> fb_status {
+    entry(|| {
+        // SAFETY: a live handle, by the contract of the header.
+        let breaker = unsafe { handle::shared(breaker) }?;
+        let function = on_transition.ok_or(fb_status::FB_EINVAL)?;
+        match breaker.listeners.0.set(Listener { function, user }) {
+            Ok(()) => Ok(fb_status::FB_OK),
+            Err(_) => Err(fb_status::FB_EBUSY),
+        }
+    })
+}

@@ -1,0 +1,41 @@
+//! libfuseboard: the C interface. `include/fuseboard.h` is generated from this crate, so the
+//! documentation of each item here is written for readers of C, and the contract that all
+//! functions share stands at the head of that file (its text is in `cbindgen.toml`).
+//!
+//! Inside, a call goes one way: `boundary` catches unwinds and turns the answer into a status,
+//! `handle` turns pointers into references or `FB_EINVAL`, then the core decides.
+
+// Names are C's, so that one search finds the declaration, its documentation and its code.
+#![allow(non_camel_case_types)]
+#![allow(clippy::enum_variant_names)]
+// What a pointer must be is said once for all functions, at the head of the header.
+#![allow(clippy::missing_safety_doc)]
+// Rust's links and back-ticks would be noise in a C header.
+#![allow(clippy::doc_markdown)]
+
+mod boundary;
+mod clock;
+mod handle;
+
+// In the order in which the header tells it.
+pub mod version;
+
+pub mod status;
+
+pub mod error;
+
+pub mod config;
+
+pub mod permit;
+
+pub mod breaker;
+
+pub mod snapshot;
+
+pub mod event;
+
+pub mod token_bucket;
+
+pub mod sliding_log;
+
+pub mod concurrency;

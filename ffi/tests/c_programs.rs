@@ -1,0 +1,228 @@
+//! C programs that use the library as its users do: compiled with every warning as an error, in
+//! C99 and C11, linked with the static and with the shared library, and run.
+
+#![cfg(unix)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+const CRATE: &str = env!("CARGO_MANIFEST_DIR");
+const WARNINGS: [&str; 6] = [
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Werror",
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+];
+/// What std needs on Linux; `the_documented_list_of_libraries_is_right` holds it up to date.
+const NATIVE_LIBRARIES: [&str; 7] = [
+    "-lgcc_s",
+    "-lutil",
+    "-lrt",
+    "-lpthread",
+    "-lm",
+    "-ldl",
+    "-lc",
+];
+
+/// Where the libraries are; they are built once, into the folder this test was built into.
+fn libraries() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args([
+            "build",
+            "--quiet",
+            "--lib",
+            "--package",
+            "fuseboard-ffi",
+            "--target-dir",
+        ]);
+        cargo.arg(target).current_dir(CRATE);
+        let profile = if cfg!(debug_assertions) {
+            "debug"
+        } else {
+            cargo.arg("--release");
+            "release"
+        };
+        succeeds(&mut cargo);
+        target.join(profile)
+    })
+}
+
+fn run(command: &mut Command) -> Output {
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"))
+}
+
+fn succeeds(command: &mut Command) -> String {
+    let output = run(command);
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{out}\n{err}",
+        output.status
+    );
+    out
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Link {
+    Static,
+    Shared,
+}
+
+/// Compiles `tests/c/<name>.c`, runs it, and returns what it printed.
+fn compile_and_run(name: &str, standard: &str, link: Link) -> String {
+    let libraries = libraries();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{standard}-{link:?}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let program = folder.join(name);
+    let mut cc = Command::new("cc");
+    cc.arg(format!("-std={standard}"))
+        .args(WARNINGS)
+        .args(["-g", "-pthread"]);
+    cc.arg("-I").arg(Path::new(CRATE).join("include"));
+    cc.arg(
+        Path::new(CRATE)
+            .join("tests/c")
+            .join(name)
+            .with_extension("c"),
+    );
+    cc.arg("-o").arg(&program);
+    let mut test = Command::new(&program);
+    match link {
+        Link::Static => {
+            cc.arg(libraries.join("libfuseboard.a"))
+                .args(NATIVE_LIBRARIES);
+        }
+        Link::Shared => {
+            cc.arg("-L").arg(libraries).arg("-lfuseboard");
+            // The program asks for the soname, as it would after an installation.
+            let installed = folder.join("libfuseboard.so.0");
+            let _ = std::fs::remove_file(&installed);
+            std::os::unix::fs::symlink(libraries.join("libfuseboard.so"), installed).unwrap();
+            test.env("LD_LIBRARY_PATH", &folder);
+        }
+    }
+    succeeds(&mut cc);
+    succeeds(&mut test)
+}
+
+fn both_ways(name: &str, standard: &str) {
+    for link in [Link::Static, Link::Shared] {
+        let out = compile_and_run(name, standard, link);
+        assert_eq!(
+            out.lines().last(),
+            Some(format!("{name}: ok").as_str()),
+            "{link:?}: {out}"
+        );
+    }
+}
+
+/// B1, B2, B4, B7, B12, L2, L8, K1, K2 through C.
+#[test]
+fn smoke() {
+    both_ways("smoke", "c99");
+}
+
+/// P1, and what happens to wrong arguments.
+#[test]
+fn misuse() {
+    both_ways("misuse", "c99");
+}
+
+/// W3, O1 and K1 from four threads.
+#[test]
+fn threads() {
+    both_ways("threads", "c11");
+}
+
+#[test]
+fn the_header_is_cpp17_too() {
+    if Command::new("c++").arg("--version").output().is_err() {
+        println!("skipped: there is no C++ compiler (c++)");
+        return;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("include-cxx");
+    std::fs::create_dir_all(&folder).unwrap();
+    let program = folder.join("include");
+    let mut cxx = Command::new("c++");
+    cxx.args([
+        "-std=c++17",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        "-pthread",
+    ]);
+    cxx.arg("-I").arg(Path::new(CRATE).join("include"));
+    cxx.arg(Path::new(CRATE).join("tests/c/include.cc"))
+        .arg("-o")
+        .arg(&program);
+    cxx.arg(libraries().join("libfuseboard.a"))
+        .args(NATIVE_LIBRARIES);
+    succeeds(&mut cxx);
+    assert_eq!(succeeds(&mut Command::new(&program)), "include: ok\n");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_shared_library_has_its_soname_and_only_our_symbols() {
+    let library = libraries().join("libfuseboard.so");
+    let dynamic = succeeds(Command::new("readelf").arg("-d").arg(&library));
+    assert!(dynamic.contains("[libfuseboard.so.0]"), "{dynamic}");
+
+    let header = std::fs::read_to_string(Path::new(CRATE).join("include/fuseboard.h")).unwrap();
+    let exported = succeeds(
+        Command::new("nm")
+            .args(["-D", "--defined-only"])
+            .arg(&library),
+    );
+    let mut count = 0;
+    for symbol in exported
+        .lines()
+        .filter_map(|line| line.split_whitespace().last())
+    {
+        assert!(symbol.starts_with("fb_"), "{symbol} is not ours to export");
+        assert!(
+            header.contains(&format!("{symbol}(")),
+            "{symbol} is not in the header"
+        );
+        count += 1;
+    }
+    assert!(count > 40, "only {count} symbols: {exported}");
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn the_documented_list_of_libraries_is_right() {
+    let list = NATIVE_LIBRARIES.join(" ");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("native-libraries");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("empty.rs"), "").unwrap();
+    let mut rustc = Command::new("rustc");
+    rustc.args([
+        "--crate-type",
+        "staticlib",
+        "--print",
+        "native-static-libs",
+        "-o",
+        "empty.a",
+    ]);
+    let output = run(rustc.arg("empty.rs").current_dir(&folder));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains(&list),
+        "rustc asks for other libraries than {list}:\n{said}"
+    );
+    for page in ["README.md", "../docs/c.md"] {
+        let text = std::fs::read_to_string(Path::new(CRATE).join(page)).unwrap();
+        assert!(text.contains(&list), "{page} does not name {list}");
+    }
+}
