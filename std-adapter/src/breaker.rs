@@ -1,0 +1,316 @@
+//! [`CircuitBreaker`]: the core's breaker behind a shared handle, with a clock and futures.
+
+mod call;
+mod config;
+mod error;
+mod listeners;
+mod permit;
+
+pub use config::CircuitBreakerConfig;
+pub use error::CircuitBreakerError;
+pub use permit::Permit;
+
+use crate::clock::{Clock, CoarseClock};
+use call::Call;
+use fuseboard_core::{
+    ConfigError, Counts, Nanos, Outcome, RawPermit, Rejected, Snapshot, State, Transition,
+};
+use listeners::Listeners;
+use permit::Held;
+use std::sync::Arc;
+
+/// Slots of a time window, and words of a count window.
+const SLOTS: usize = 10;
+/// Cache lines over which threads spread their counts. Eight keep two threads apart seven times of
+/// eight, for half a kilobyte more than one would take.
+const STRIPES: usize = 8;
+
+type Words = fuseboard_core::CircuitBreaker<SLOTS, STRIPES>;
+
+/// What all handles of one breaker share.
+#[derive(Debug)]
+struct Shared<C> {
+    name: Box<str>,
+    words: Words,
+    clock: C,
+    listeners: Listeners,
+    /// Stays when `configure` brings no seed: a new one would move the deadline of an open period.
+    jitter_seed: u64,
+}
+
+impl<C: Clock> Shared<C> {
+    #[inline]
+    fn acquire(&self) -> Result<RawPermit, Rejected> {
+        self.words.acquire(self.clock.now(), &self.listeners)
+    }
+}
+
+/// A circuit breaker: watches the calls to one dependency and stops them while it is failing.
+///
+/// ```
+/// use fuseboard::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakerError, CircuitState};
+/// use std::io;
+///
+/// # async fn fetch() -> io::Result<String> { Ok(String::from("hello")) }
+/// # async fn example() -> Result<(), CircuitBreakerError<io::Error>> {
+/// let breaker = CircuitBreaker::new("greetings", CircuitBreakerConfig::default());
+/// let greeting = breaker.call(fetch()).await?;
+/// assert_eq!(breaker.state(), CircuitState::Closed);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A clone is another handle of the same breaker and costs one reference count. A guarded call
+/// borrows its handle and counts no reference, takes no lock and allocates nothing.
+///
+/// # Cancellation
+///
+/// A call whose future is dropped, at whichever point, counts as nothing and gives its place back.
+/// So does one that panics.
+///
+/// # Time
+///
+/// One reading of the clock when a call starts and one when it ends. [`CoarseClock`] is enough for
+/// that; [`with_clock`](Self::with_clock) takes any other.
+///
+/// # Memory ordering
+///
+/// Threads may share a breaker freely. An admission after a state change sees everything that the
+/// thread which caused the change did before it; recording an outcome orders nothing else.
+/// Listeners run on the thread that caused the change, after it is true for all threads.
+#[derive(Debug)]
+pub struct CircuitBreaker<C = CoarseClock> {
+    shared: Arc<Shared<C>>,
+}
+
+impl CircuitBreaker {
+    /// A closed breaker on the coarse clock.
+    ///
+    /// # Panics
+    ///
+    /// When a setting is out of its range, with the field, the value and the range. Where the
+    /// settings come from outside the program use [`try_new`](Self::try_new).
+    pub fn new(name: impl Into<String>, config: CircuitBreakerConfig) -> Self {
+        let name = name.into();
+        match Self::try_new(name.as_str(), config) {
+            Ok(breaker) => breaker,
+            Err(error) => panic!("circuit breaker {name:?}: {error}"),
+        }
+    }
+
+    /// A closed breaker on the coarse clock.
+    ///
+    /// # Errors
+    /// The first setting that is out of its range.
+    pub fn try_new(
+        name: impl Into<String>,
+        config: CircuitBreakerConfig,
+    ) -> Result<Self, ConfigError> {
+        Self::with_clock(name, config, CoarseClock)
+    }
+}
+
+impl<C> CircuitBreaker<C> {
+    /// The name given at construction.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// The breaker's clock.
+    pub fn clock(&self) -> &C {
+        &self.shared.clock
+    }
+
+    /// What the breaker does at the moment: one load. It stays `Open` past its deadline, until a
+    /// call asks and becomes the first probe.
+    pub fn state(&self) -> State {
+        self.shared.words.state()
+    }
+
+    /// Calls `listener` after each state change from now on, on the thread that caused it.
+    ///
+    /// It should be quick: a call waits for it. A panic in it is reported by the panic hook and
+    /// goes no further. It is kept as long as any handle or permit; one that captures a handle
+    /// keeps the breaker alive for ever.
+    pub fn on_transition(&self, listener: impl Fn(&Transition) + Send + Sync + 'static) {
+        self.shared.listeners.add(Arc::new(listener));
+    }
+}
+
+impl<C: Clock> CircuitBreaker<C> {
+    /// A closed breaker on a clock of the caller's choice, such as a [`ManualClock`] in a test.
+    ///
+    /// # Errors
+    /// The first setting that is out of its range.
+    ///
+    /// [`ManualClock`]: crate::ManualClock
+    pub fn with_clock(
+        name: impl Into<String>,
+        config: CircuitBreakerConfig,
+        clock: C,
+    ) -> Result<Self, ConfigError> {
+        let jitter_seed = config.jitter_seed.unwrap_or_else(config::fresh_seed);
+        let words = Words::try_new(config.core_settings(jitter_seed)?)?;
+        let name = name.into().into_boxed_str();
+        let listeners = Listeners::default();
+        Ok(Self {
+            shared: Arc::new(Shared {
+                name,
+                words,
+                clock,
+                listeners,
+                jitter_seed,
+            }),
+        })
+    }
+
+    /// Makes a call under the breaker: `Ok` counts as success, `Err` as failure.
+    ///
+    /// The permit is asked for when the returned future is first polled.
+    ///
+    /// # Errors
+    /// The operation's own error in [`CircuitBreakerError::OperationFailed`]; else the call was
+    /// not made and `operation` not polled.
+    pub fn call<F, T, E>(
+        &self,
+        operation: F,
+    ) -> impl Future<Output = Result<T, CircuitBreakerError<E>>>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        self.call_with(operation, by_result)
+    }
+
+    /// Makes a call whose end `classify` judges: an error may be the caller's own fault, a value
+    /// may tell of a failure.
+    ///
+    /// ```
+    /// # use fuseboard::{CircuitBreaker, CircuitBreakerConfig, Outcome};
+    /// # async fn lookup() -> Result<u32, std::io::ErrorKind> { Ok(1) }
+    /// # async fn example(breaker: CircuitBreaker) {
+    /// // That there is no such user says nothing against the database.
+    /// let user = breaker.call_with(lookup(), |result| match result {
+    ///     Ok(_) | Err(std::io::ErrorKind::NotFound) => Outcome::Success,
+    ///     Err(_) => Outcome::Failure,
+    /// });
+    /// # let _ = user.await;
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`call`](Self::call), whatever the classification: an `Err` remains one.
+    pub fn call_with<F, T, E, K>(
+        &self,
+        operation: F,
+        classify: K,
+    ) -> impl Future<Output = Result<T, CircuitBreakerError<E>>>
+    where
+        F: Future<Output = Result<T, E>>,
+        K: FnOnce(&Result<T, E>) -> Outcome,
+    {
+        Call::new(&*self.shared, operation, classify)
+    }
+
+    /// Makes a call that blocks the thread: `Ok` counts as success, `Err` as failure, a panic as
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call); `operation` is not run where the call is rejected.
+    pub fn call_blocking<T, E>(
+        &self,
+        operation: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, CircuitBreakerError<E>> {
+        self.call_blocking_with(operation, by_result)
+    }
+
+    /// Makes a call that blocks the thread and whose end `classify` judges.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call); `operation` is not run where the call is rejected.
+    pub fn call_blocking_with<T, E>(
+        &self,
+        operation: impl FnOnce() -> Result<T, E>,
+        classify: impl FnOnce(&Result<T, E>) -> Outcome,
+    ) -> Result<T, CircuitBreakerError<E>> {
+        let held = Held::new(&*self.shared, self.shared.acquire()?);
+        let result = operation();
+        let outcome = classify(&result);
+        held.settle(outcome, self.shared.clock.now());
+        result.map_err(CircuitBreakerError::OperationFailed)
+    }
+
+    /// Asks for the right to make one call, where the call does not fit into a future or closure.
+    ///
+    /// # Errors
+    /// Why not, and when to come back.
+    pub fn try_acquire(&self) -> Result<Permit<C>, Rejected> {
+        let raw = self.shared.acquire()?;
+        Ok(Permit::new(Arc::clone(&self.shared), raw))
+    }
+
+    /// The calls in the window as of now, by how they ended.
+    pub fn stats(&self) -> Counts {
+        self.snapshot().window
+    }
+
+    /// State, window, totals and the time to the next probe, as of now. Reading changes nothing.
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.words.snapshot(self.now())
+    }
+
+    /// Rejects every call until [`reset`](Self::reset).
+    pub fn force_open(&self) {
+        self.shared
+            .words
+            .force_open(self.now(), &self.shared.listeners);
+    }
+
+    /// Admits every call and counts none until [`reset`](Self::reset).
+    pub fn disable(&self) {
+        self.shared
+            .words
+            .disable(self.now(), &self.shared.listeners);
+    }
+
+    /// Admits every call, counts all of them and never opens, until [`reset`](Self::reset).
+    pub fn metrics_only(&self) {
+        self.shared
+            .words
+            .metrics_only(self.now(), &self.shared.listeners);
+    }
+
+    /// Closed with an empty window, whatever the state was. Calls under way settle to nothing.
+    pub fn reset(&self) {
+        self.shared.words.reset(self.now(), &self.shared.listeners);
+    }
+
+    /// Takes over other settings; state and window stay.
+    ///
+    /// # Errors
+    /// The first setting that is out of its range, or `window` where its kind or size would
+    /// change. Nothing has changed then.
+    pub fn configure(&self, config: CircuitBreakerConfig) -> Result<(), ConfigError> {
+        let seed = config.jitter_seed.unwrap_or(self.shared.jitter_seed);
+        self.shared.words.configure(config.core_settings(seed)?)
+    }
+
+    fn now(&self) -> Nanos {
+        self.shared.clock.now()
+    }
+}
+
+impl<C> Clone for CircuitBreaker<C> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+fn by_result<T, E>(result: &Result<T, E>) -> Outcome {
+    if result.is_ok() {
+        Outcome::Success
+    } else {
+        Outcome::Failure
+    }
+}

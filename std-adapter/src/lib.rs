@@ -1,0 +1,39 @@
+//! Circuit breakers and limiters for programs with an operating system.
+//!
+//! The decisions are made by [`fuseboard_core`], which takes time as an argument. This crate brings
+//! clocks, shared handles, guarded futures and an HTTP client.
+//!
+//! | you want to | use |
+//! |---|---|
+//! | stop calling what is failing | [`CircuitBreaker`] |
+//! | limit how often | [`TokenBucketRateLimiter`], [`SlidingWindowRateLimiter`] |
+//! | limit how many at once | [`ConcurrencyLimit`] |
+//! | get over HTTP, guarded | `ResilientHttpClient`, with feature `reqwest` |
+//! | test without waiting | [`ManualClock`] and `with_clock` |
+//!
+//! | feature | default | brings |
+//! |---|---|---|
+//! | `reqwest` | no | `ResilientHttpClient`, plain HTTP |
+//! | `reqwest-tls` | no | the same with https |
+//!
+//! Nothing here needs a particular async runtime: a guarded future runs wherever the operation
+//! inside it runs.
+
+mod breaker;
+mod clock;
+#[cfg(feature = "reqwest")]
+mod http;
+mod limiter;
+
+pub use breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakerError, Permit};
+pub use clock::{Clock, CoarseClock, ManualClock, MonotonicClock};
+pub use fuseboard_core::State as CircuitState;
+pub use fuseboard_core::{
+    Cause, ConfigError, Counts, Nanos, Outcome, Rate, Reason, Rejected, Settled, Snapshot, Totals,
+    Transition, Window,
+};
+#[cfg(feature = "reqwest")]
+pub use http::ResilientHttpClient;
+pub use limiter::{
+    ConcurrencyLimit, ConcurrencyPermit, SlidingWindowRateLimiter, TokenBucketRateLimiter,
+};
