@@ -1,0 +1,329 @@
+"""`CircuitBreaker`: one object that is a decorator, a context manager and a caller."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack
+
+from . import _native
+from ._classify import ExceptionFilter, classifier
+from ._decorate import acall, call, decorate
+from ._entered import Entered
+from ._errors import ConfigError
+from ._events import CircuitState, Counts, Snapshot, Totals, Transition, transition
+from ._native import Permit, Window
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+Duration: TypeAlias = float | timedelta
+"""Seconds as an int or float, or a `datetime.timedelta`."""
+
+
+class Settings(TypedDict, total=False):
+    """What `CircuitBreaker.configure` changes; see `CircuitBreaker` for each."""
+
+    failure_threshold: float
+    minimum_requests: int
+    open_timeout: Duration
+    half_open_requests: int
+    window_size: Duration
+    window: Window
+    slow_call_duration: Duration | None
+    slow_call_threshold: float
+    half_open_successes: int | None
+    half_open_failures: int
+    probe_lease: Duration | None
+    open_backoff: float
+    open_timeout_max: Duration
+    open_jitter: float
+    jitter_seed: int
+    ramp_up: Duration
+
+
+class CircuitBreaker:
+    """Stops calling what keeps failing, and finds out by a few probes when it works again.
+
+    Use it as a decorator of any kind of function, as `with breaker:` or `async with breaker:`, by
+    `breaker.call(function, ...)`, or by hand with `breaker.try_acquire()`. It may be shared by any
+    number of threads and tasks; nothing in it blocks.
+
+    The exception of a failed call always propagates unchanged. An exception that is no `Exception`
+    (`CancelledError`, `KeyboardInterrupt`, `GeneratorExit`) is neutral: it counts as nothing and a
+    probe's place is given back.
+
+    Durations are seconds or a `timedelta`.
+
+    Args:
+        name: Stands in errors and events.
+        failure_threshold: Trips when this share of the calls failed; more than 0, at most 1.
+        minimum_requests: Calls below which nothing is judged; 1 to 1,000,000.
+        open_timeout: How long it stays open.
+        half_open_requests: Probes in flight at once in half-open; 1 to 511.
+        window_size: Judge the calls of the last so many seconds; by default 10.
+        window: Judge another span, such as `Window.count(100)`; not together with `window_size`.
+        slow_call_duration: A call is slow when it took longer; by default calls are not timed.
+        slow_call_threshold: Trips when this share of the calls was slow; more than 0, at most 1.
+        half_open_successes: Successful probes that close it; by default `half_open_requests`.
+        half_open_failures: Failed probes tolerated in a round.
+        probe_lease: A probe not heard of for so long is lost; by default `open_timeout`.
+        open_backoff: Each opening in a row lasts this many times the one before; 1 to 100.
+        open_timeout_max: The longest that back-off may reach.
+        open_jitter: Lengthens each opening by up to this share; 0 to 1.
+        jitter_seed: Where the jitter's draws start.
+        ramp_up: After closing, the admitted share rises from a tenth to all over this time.
+        failures: Exceptions that are failures: a type, a tuple of types, or a predicate. Any other
+            `Exception` is a success: the callee answered.
+        ignore: Exceptions that count as nothing.
+        is_failure: Is asked about each returned value; true makes the call a failure.
+        listeners: Each is called with a `Transition` after a change of state. What it raises goes
+            to `sys.unraisablehook`, never to the caller; so do the faults of the predicates.
+        clock: A `ManualClock`, or a callable that returns nanoseconds; by default monotonic time.
+
+    Raises:
+        ConfigError: A value is out of its range.
+        TypeError: A value has the wrong type.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_acquire",
+        "_configuring",
+        "_core",
+        "_entered",
+        "_name",
+        "_settings",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        failure_threshold: float = 0.5,
+        minimum_requests: int = 20,
+        open_timeout: Duration = 30.0,
+        half_open_requests: int = 3,
+        window_size: Duration | None = None,
+        window: Window | None = None,
+        slow_call_duration: Duration | None = None,
+        slow_call_threshold: float = 1.0,
+        half_open_successes: int | None = None,
+        half_open_failures: int = 0,
+        probe_lease: Duration | None = None,
+        open_backoff: float = 1.0,
+        open_timeout_max: Duration = 600.0,
+        open_jitter: float = 0.0,
+        jitter_seed: int = 0,
+        ramp_up: Duration = 0.0,
+        failures: ExceptionFilter = Exception,
+        ignore: ExceptionFilter = (),
+        is_failure: Callable[[Any], bool] | None = None,
+        listeners: Iterable[Callable[[Transition], object]] = (),
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a str, not {type(name).__name__}")
+        self._settings: Settings = {
+            "failure_threshold": failure_threshold,
+            "minimum_requests": minimum_requests,
+            "open_timeout": open_timeout,
+            "half_open_requests": half_open_requests,
+            "slow_call_duration": slow_call_duration,
+            "slow_call_threshold": slow_call_threshold,
+            "half_open_successes": half_open_successes,
+            "half_open_failures": half_open_failures,
+            "probe_lease": probe_lease,
+            "open_backoff": open_backoff,
+            "open_timeout_max": open_timeout_max,
+            "open_jitter": open_jitter,
+            "jitter_seed": jitter_seed,
+            "ramp_up": ramp_up,
+        }
+        spans: Settings = {}
+        if window_size is not None:
+            spans["window_size"] = window_size
+        if window is not None:
+            spans["window"] = window
+        _one_span(spans)
+        self._settings |= spans
+        told = tuple(listeners)
+        for listener in told:
+            _callable("listeners", listener)
+        if is_failure is not None:
+            _callable("is_failure", is_failure)
+        self._core = _native.Breaker(
+            name,
+            self._settings,
+            classifier(failures, ignore),
+            is_failure,
+            told,
+            transition,
+            clock,
+        )
+        self._name = name
+        self._acquire = self._core.acquire
+        self._entered: Entered[Permit] = Entered()
+        self._configuring = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """As given."""
+        return self._name
+
+    @property
+    def state(self) -> CircuitState:
+        """What it does at the moment. `OPEN` stays `OPEN` until a probe is admitted."""
+        return CircuitState(self._core.state())
+
+    def snapshot(self) -> Snapshot:
+        """State, window and totals in one look."""
+        state, generation, in_flight, since, retry_after, window, totals = self._core.snapshot()
+        return Snapshot(
+            CircuitState(state),
+            generation,
+            in_flight,
+            since,
+            retry_after,
+            Counts(*window),
+            Totals(*totals),
+        )
+
+    def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
+        """Decorates a plain function, an `async def`, a generator or an async generator."""
+        return decorate(function, self._acquire)
+
+    def call(self, function: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """Calls `function(*args, **kwargs)`; of an `async def` it returns the coroutine.
+
+        Raises:
+            CircuitOpenError: The call was not made.
+        """
+        return call(function, self._acquire, *args, **kwargs)
+
+    async def acall(
+        self, function: Callable[_P, Awaitable[_R]], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> _R:
+        """Awaits `function(*args, **kwargs)`.
+
+        Raises:
+            CircuitOpenError: The call was not made.
+        """
+        return await acall(function, self._acquire, *args, **kwargs)
+
+    def try_acquire(self) -> Permit | None:
+        """A permit to settle by hand, or `None` instead of an exception. The permit is a context
+        manager too, and one that is forgotten is cancelled.
+        """
+        return self._core.try_acquire()
+
+    def acquire(self) -> Permit:
+        """A permit to settle by hand. It never waits.
+
+        Raises:
+            CircuitOpenError: Not now.
+        """
+        return self._acquire()
+
+    def __enter__(self) -> Permit:
+        permit = self._acquire()
+        self._entered.push(sys._getframe(1), permit)
+        return permit
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> Literal[False]:
+        permit = self._entered.pop(sys._getframe(1))
+        if permit is not None:
+            permit.__exit__(kind, exception, traceback)
+        return False
+
+    # Plain functions that return an awaitable: their caller's frame is the block's own.
+    def __aenter__(self) -> Awaitable[Permit]:
+        return _entering(self._acquire, self._entered, sys._getframe(1))
+
+    def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> Awaitable[Literal[False]]:
+        return _leaving(self._entered.pop(sys._getframe(1)), kind, exception, traceback)
+
+    def force_open(self) -> None:
+        """Rejects every call until `reset`."""
+        self._core.force_open()
+
+    def disable(self) -> None:
+        """Lets every call pass uncounted until `reset`."""
+        self._core.disable()
+
+    def metrics_only(self) -> None:
+        """Lets every call pass and counts it, until `reset`."""
+        self._core.metrics_only()
+
+    def reset(self) -> None:
+        """Closes it with an empty window; calls in flight count as nothing."""
+        self._core.reset()
+
+    def configure(self, **settings: Unpack[Settings]) -> None:
+        """Changes the settings named and keeps the state. The window's kind and size stay.
+
+        Raises:
+            ConfigError: A value is out of its range; nothing has changed.
+            TypeError: A value has the wrong type, or there is no such setting.
+        """
+        _one_span(settings)
+        with self._configuring:
+            merged = self._settings.copy()
+            if "window" in settings:
+                merged.pop("window_size", None)
+            if "window_size" in settings:
+                merged.pop("window", None)
+            merged |= settings
+            self._core.configure(merged)
+            self._settings = merged
+
+    def __repr__(self) -> str:
+        return f"<CircuitBreaker {self._name!r} {self.state}>"
+
+
+async def _entering(
+    acquire: Callable[[], Permit], entered: Entered[Permit], frame: Any
+) -> Permit:
+    permit = acquire()
+    entered.push(frame, permit)
+    return permit
+
+
+async def _leaving(
+    permit: Permit | None,
+    kind: type[BaseException] | None,
+    exception: BaseException | None,
+    traceback: TracebackType | None,
+) -> Literal[False]:
+    if permit is not None:
+        permit.__exit__(kind, exception, traceback)
+    return False
+
+
+def _one_span(settings: Settings) -> None:
+    if "window" in settings and "window_size" in settings:
+        raise ConfigError(
+            "window",
+            "window is given together with window_size; allowed: one of them, "
+            "window_size is short for Window.time(window_size)",
+        )
+
+
+def _callable(field: str, value: object) -> None:
+    if not callable(value):
+        raise TypeError(f"{field} must be callable, not {type(value).__name__}")

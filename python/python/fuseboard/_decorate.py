@@ -1,0 +1,176 @@
+"""Guarding a function of any kind: plain, `async def`, generator, async generator."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class Guard(Protocol):
+    """What an admitted call holds, and tells how it ended."""
+
+    def returned(self, result: object, /) -> object: ...
+    def raised(self, exception: BaseException, /) -> object: ...
+
+
+class _Admitted:
+    """For a limiter: once admitted, nothing more to tell."""
+
+    __slots__ = ()
+
+    def returned(self, result: object, /) -> None:
+        pass
+
+    def raised(self, exception: BaseException, /) -> None:
+        pass
+
+
+ADMITTED = _Admitted()
+
+
+def decorate(function: Callable[_P, _R], acquire: Callable[[], Guard]) -> Callable[_P, _R]:
+    """`function`, each call of which first asks `acquire`. It stays the kind of function it is; a
+    coroutine or generator asks when it starts to run, not when it is made.
+    """
+    if isinstance(function, (staticmethod, classmethod)):
+        kind = type(function).__name__
+        raise TypeError(f"put @{kind} above this decorator, not below it")
+    if isinstance(function, type):
+        raise TypeError(f"{function.__name__} is a class; decorate its methods")
+    if not callable(function):
+        raise TypeError(f"only a function can be decorated, not {type(function).__name__}")
+    return cast("Callable[_P, _R]", _wrapper(function)(function, acquire))
+
+
+def call(
+    function: Callable[_P, _R],
+    acquire: Callable[[], Guard],
+    /,
+    *args: _P.args,
+    **kwargs: _P.kwargs,
+) -> _R:
+    """One guarded call of `function`."""
+    wrapper = _wrapper(function)
+    if wrapper is not _plain:
+        return cast("_R", wrapper(function, acquire)(*args, **kwargs))
+    permit = acquire()
+    try:
+        result = function(*args, **kwargs)
+    except BaseException as exception:
+        permit.raised(exception)
+        raise
+    permit.returned(result)
+    return result
+
+
+async def acall(
+    function: Callable[_P, Awaitable[_R]],
+    acquire: Callable[[], Guard],
+    /,
+    *args: _P.args,
+    **kwargs: _P.kwargs,
+) -> _R:
+    """One guarded call of anything that returns an awaitable."""
+    permit = acquire()
+    try:
+        result = await function(*args, **kwargs)
+    except BaseException as exception:
+        permit.raised(exception)
+        raise
+    permit.returned(result)
+    return result
+
+
+_Wrapper = Callable[[Callable[..., Any], Callable[[], Guard]], Callable[..., Any]]
+
+
+def _wrapper(function: Callable[..., Any]) -> _Wrapper:
+    for candidate in (function, getattr(function, "__call__", None)):
+        if inspect.iscoroutinefunction(candidate):
+            return _coroutine
+        if inspect.isasyncgenfunction(candidate):
+            return _async_generator
+        if inspect.isgeneratorfunction(candidate):
+            return _generator
+    return _plain
+
+
+def _plain(function: Callable[..., Any], acquire: Callable[[], Guard]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        permit = acquire()
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as exception:
+            permit.raised(exception)
+            raise
+        permit.returned(result)
+        return result
+
+    return guarded
+
+
+def _coroutine(function: Callable[..., Any], acquire: Callable[[], Guard]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def guarded(*args: Any, **kwargs: Any) -> Any:
+        permit = acquire()
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as exception:
+            permit.raised(exception)
+            raise
+        permit.returned(result)
+        return result
+
+    return guarded
+
+
+def _generator(function: Callable[..., Any], acquire: Callable[[], Guard]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        permit = acquire()
+        try:
+            result = yield from function(*args, **kwargs)
+        except BaseException as exception:
+            permit.raised(exception)
+            raise
+        permit.returned(result)
+        return result
+
+    return guarded
+
+
+def _async_generator(
+    function: Callable[..., Any], acquire: Callable[[], Guard]
+) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        permit = acquire()
+        try:
+            inner = function(*args, **kwargs)
+            # What `yield from` does for a plain generator; there is none for an async one.
+            try:
+                item = await anext(inner)
+                while True:
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        await inner.aclose()
+                        raise
+                    except BaseException as thrown:
+                        item = await inner.athrow(thrown)
+                    else:
+                        item = await inner.asend(sent)
+            except StopAsyncIteration:
+                pass
+        except BaseException as exception:
+            permit.raised(exception)
+            raise
+        permit.returned(None)
+
+    return guarded

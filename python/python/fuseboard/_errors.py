@@ -1,0 +1,94 @@
+"""The exceptions: one for each kind of refusal, all of them `FuseboardError`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a request was not admitted."""
+
+    OPEN = "open"
+    HALF_OPEN_FULL = "half_open_full"
+    FORCED_OPEN = "forced_open"
+    RAMPING = "ramping"
+    LIMITED = "limited"
+    FULL = "full"
+    NEVER = "never"
+
+
+class FuseboardError(Exception):
+    """The base of every exception of this package."""
+
+
+class ConfigError(FuseboardError, ValueError):
+    """A setting has a value that can never work. A wrong type is a `TypeError` instead."""
+
+    field: str
+    """The setting's name."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(field, message)
+        self.field = field
+
+    def __str__(self) -> str:
+        return str(self.args[1])
+
+
+class RejectedError(FuseboardError):
+    """ "Not now": the call was not made. A rejection is never counted as a failure, not even by
+    another breaker around it.
+    """
+
+    name: str
+    """The name that the breaker or limiter was given."""
+    reason: Reason
+    """Why."""
+    retry_after: float | None
+    """Seconds until another try can be admitted, if nobody else takes the place; `None` where
+    nobody can know: until an operator acts, until another call ends, or never.
+    """
+
+    _what = "rejected"
+
+    def __init__(self, name: str, reason: str, retry_after: float | None) -> None:
+        super().__init__(name, reason, retry_after)
+        self.name = name
+        self.reason = Reason(reason)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        what = f"{self._what} {self.name!r}" if self.name else self._what
+        text = f"{what}: {_TEXT[self.reason]}"
+        if self.retry_after is None:
+            return text
+        return f"{text}; retry after {self.retry_after:.9g} s"
+
+
+class CircuitOpenError(RejectedError):
+    """The circuit breaker lets no call through, or no more probes."""
+
+    _what = "circuit breaker"
+
+
+class RateLimitedError(RejectedError):
+    """The rate limit is used up for now, or the cost is more than it can ever admit."""
+
+    _what = "rate limiter"
+
+
+class ConcurrencyLimitError(RejectedError):
+    """As many calls as allowed are in flight."""
+
+    _what = "concurrency limit"
+
+
+_TEXT = {
+    Reason.OPEN: "open",
+    Reason.HALF_OPEN_FULL: "half-open and all probe places are taken",
+    Reason.FORCED_OPEN: "forced open",
+    Reason.RAMPING: "just closed and admits only a share",
+    Reason.LIMITED: "used up",
+    Reason.FULL: "reached",
+    Reason.NEVER: "the cost is more than it can ever admit",
+}

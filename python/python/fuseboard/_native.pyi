@@ -1,0 +1,175 @@
+"""The compiled part. `Permit`, `ConcurrencyPermit`, `ManualClock` and `Window` are public."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Final, Literal, Self, final
+
+__all__: list[str]
+
+STATES: Final[tuple[str, ...]]
+CAUSES: Final[tuple[str, ...]]
+REASONS: Final[tuple[str, ...]]
+
+@final
+class Permit:
+    """The right to make one call, settled exactly once.
+
+    Each way of settling returns true when it changed something, and false when the permit was
+    settled before or its generation is over. One that is never settled is cancelled.
+    """
+
+    def success(self) -> bool:
+        """The call succeeded."""
+
+    def failure(self, *, weight: int | None = None) -> bool:
+        """The call failed; it counts as `weight` failed calls, by default one."""
+
+    def ignore(self) -> bool:
+        """The call ended and counts as nothing."""
+
+    def cancel(self) -> bool:
+        """The call did not take place, or was stopped."""
+
+    def returned(self, result: object, /) -> bool:
+        """The call returned `result`; the breaker's `is_failure` judges it."""
+
+    def raised(self, exception: BaseException, /) -> bool:
+        """The call raised; the breaker's `failures` and `ignore` judge the exception."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> Literal[False]: ...
+
+@final
+class ConcurrencyPermit:
+    """One place of a `ConcurrencyLimit`. One that is never released gives itself back."""
+
+    def release(self) -> bool:
+        """Gives the place back; false when that was done before."""
+
+    def returned(self, result: object, /) -> bool: ...
+    def raised(self, exception: BaseException, /) -> bool: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> Literal[False]: ...
+
+@final
+class ManualClock:
+    """A clock for tests: it stands still until it is told otherwise."""
+
+    def __new__(cls, now_ns: int | None = None) -> Self: ...
+    def advance(self, duration: float | timedelta) -> None:
+        """Moves on by seconds, or by a `timedelta`."""
+
+    def set_ns(self, now_ns: int) -> None:
+        """Sets the time in nanoseconds; it may go back."""
+
+    def __call__(self) -> int:
+        """The time in nanoseconds."""
+
+@final
+class Window:
+    """The span of calls that a breaker judges."""
+
+    @staticmethod
+    def time(length: float | timedelta, *, slots: int | None = None) -> Window:
+        """The last `length` in `slots` pieces, 1 to 63, by default 10. A call counts in the piece
+        in which it ends, and is forgotten with it.
+        """
+
+    @staticmethod
+    def count(calls: int) -> Window:
+        """The last so many calls, exactly; 1 to 1512."""
+
+    @staticmethod
+    def consecutive(failures: int) -> Window:
+        """Trips after so many failures (or slow calls) in a row; the thresholds and
+        `minimum_requests` do not apply.
+        """
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Breaker:
+    def __new__(
+        cls,
+        name: str,
+        settings: Mapping[str, object],
+        classify: Callable[[Exception], bool | None],
+        is_failure: Callable[[object], bool] | None,
+        listeners: Sequence[Callable[..., object]],
+        event: Callable[..., object],
+        clock: Callable[[], int] | None,
+    ) -> Self: ...
+    def acquire(self) -> Permit: ...
+    def try_acquire(self) -> Permit | None: ...
+    def state(self) -> str: ...
+    def snapshot(
+        self,
+    ) -> tuple[
+        str,
+        int,
+        int,
+        int,
+        float | None,
+        tuple[int, int, int],
+        tuple[int, int, int, int, int],
+    ]: ...
+    def force_open(self) -> None: ...
+    def disable(self) -> None: ...
+    def metrics_only(self) -> None: ...
+    def reset(self) -> None: ...
+    def configure(self, settings: Mapping[str, object]) -> None: ...
+
+@final
+class TokenBucket:
+    def __new__(
+        cls,
+        name: str,
+        rate: int,
+        per: float | timedelta,
+        burst: int,
+        clock: Callable[[], int] | None,
+    ) -> Self: ...
+    def try_acquire(self, cost: int | None = None) -> bool: ...
+    def admit(self, cost: int | None = None) -> None: ...
+    def refund(self, cost: int) -> None: ...
+    def available(self) -> int: ...
+    def configure(self, rate: int, per: float | timedelta, burst: int) -> None: ...
+    def reset(self) -> None: ...
+
+@final
+class SlidingWindow:
+    def __new__(
+        cls,
+        name: str,
+        limit: int,
+        window: float | timedelta,
+        clock: Callable[[], int] | None,
+    ) -> Self: ...
+    def try_acquire(self, cost: int | None = None) -> bool: ...
+    def admit(self, cost: int | None = None) -> None: ...
+    def available(self) -> int: ...
+
+@final
+class Concurrency:
+    def __new__(cls, name: str, limit: int) -> Self: ...
+    def acquire(self) -> ConcurrencyPermit: ...
+    def try_acquire(self) -> ConcurrencyPermit | None: ...
+    def enter(self) -> None: ...
+    def leave(self) -> bool: ...
+    def in_flight(self) -> int: ...
+    def limit(self) -> int: ...
+    def configure(self, limit: int) -> None: ...

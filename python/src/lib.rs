@@ -1,0 +1,44 @@
+//! `fuseboard._native`: the core for Python. Each method converts, calls, and converts back; what
+//! is Python's own business (decorators, `with`, exception classes) is Python, in `python/fuseboard`.
+
+mod breaker;
+mod clock;
+mod concurrency;
+mod config;
+mod errors;
+mod limiter;
+mod listeners;
+mod permit;
+mod window;
+
+#[pyo3::pymodule(gil_used = false)]
+mod _native {
+    use fuseboard_core::{Cause, Reason, State};
+    use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
+
+    #[pymodule_export]
+    use crate::breaker::Breaker;
+    #[pymodule_export]
+    use crate::clock::ManualClock;
+    #[pymodule_export]
+    use crate::concurrency::{Concurrency, ConcurrencyPermit};
+    #[pymodule_export]
+    use crate::limiter::{SlidingWindow, TokenBucket};
+    #[pymodule_export]
+    use crate::permit::Permit;
+    #[pymodule_export]
+    use crate::window::Window;
+
+    /// The core's own lists, so that a test can prove that the Python enums have every member.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        module.add("STATES", PyTuple::new(py, State::ALL.map(State::as_str))?)?;
+        module.add("CAUSES", PyTuple::new(py, Cause::ALL.map(Cause::as_str))?)?;
+        module.add(
+            "REASONS",
+            PyTuple::new(py, Reason::ALL.map(Reason::as_str))?,
+        )
+    }
+}

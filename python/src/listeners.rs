@@ -1,0 +1,84 @@
+//! Telling Python's listeners of a state change, on the thread that caused it.
+
+use crate::errors;
+use fuseboard_core::{Observer, Transition};
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+use std::cell::Cell;
+
+/// The callables to tell, and the function that makes their argument.
+pub(crate) struct Listeners {
+    pub(crate) event: Py<PyAny>,
+    pub(crate) callables: Vec<Py<PyAny>>,
+}
+
+impl Listeners {
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event)?;
+        self.callables
+            .iter()
+            .try_for_each(|callable| visit.call(callable))
+    }
+}
+
+/// Listeners for the length of one operation of the core.
+pub(crate) struct Telling<'a, 'py> {
+    py: Python<'py>,
+    name: &'a str,
+    listeners: &'a Listeners,
+    /// A request to stop that arrived while a listener ran.
+    stop: Cell<Option<PyErr>>,
+}
+
+impl<'a, 'py> Telling<'a, 'py> {
+    pub(crate) fn new(py: Python<'py>, name: &'a str, listeners: &'a Listeners) -> Self {
+        Self {
+            py,
+            name,
+            listeners,
+            stop: Cell::new(None),
+        }
+    }
+
+    /// Ends the operation: `value`, unless the program was asked to stop meanwhile.
+    #[inline]
+    pub(crate) fn end<T>(self, value: T) -> PyResult<T> {
+        self.stop.into_inner().map_or(Ok(value), Err)
+    }
+
+    fn tell(&self, transition: &Transition) -> PyResult<()> {
+        let event = self.listeners.event.bind(self.py);
+        let counts = transition.counts;
+        let argument = event.call1((
+            self.name,
+            transition.from.as_str(),
+            transition.to.as_str(),
+            transition.generation,
+            transition.at.get(),
+            transition.cause.as_str(),
+            (counts.calls, counts.failures, counts.slow),
+        ));
+        let argument = match argument {
+            Ok(argument) => argument,
+            Err(error) => return errors::contain(self.py, error, event),
+        };
+        for callable in &self.listeners.callables {
+            let callable = callable.bind(self.py);
+            if let Err(error) = callable.call1((&argument,)) {
+                errors::contain(self.py, error, callable)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Observer for Telling<'_, '_> {
+    fn transition(&self, transition: &Transition) {
+        if self.listeners.callables.is_empty() {
+            return;
+        }
+        if let Err(stop) = self.tell(transition) {
+            self.stop.set(Some(stop));
+        }
+    }
+}

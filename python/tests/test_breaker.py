@@ -1,0 +1,239 @@
+"""The breaker's life: it trips, rejects, probes, closes; and what an operator can do."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from fuseboard import (
+    Cause,
+    CircuitBreaker,
+    CircuitOpenError,
+    CircuitState,
+    FuseboardError,
+    ManualClock,
+    Permit,
+    Reason,
+    RejectedError,
+    Transition,
+    Window,
+)
+
+from .conftest import MakeBreaker, fail, half_open, trip
+
+
+def test_trips_and_recovers(breaker: CircuitBreaker, clock: ManualClock) -> None:
+    """B1, B7, B17."""
+    assert breaker.state is CircuitState.CLOSED
+    trip(breaker)
+    assert breaker.state is CircuitState.OPEN
+    clock.advance(29.999_999_999)
+    with pytest.raises(CircuitOpenError):
+        breaker.call(len, "abc")
+    clock.advance(0.000_000_001)
+    assert [breaker.call(len, "abc") for _ in range(3)] == [3, 3, 3]
+    assert breaker.state is CircuitState.CLOSED
+
+
+def test_failed_probe_reopens(breaker: CircuitBreaker, clock: ManualClock) -> None:
+    """B11: a success that comes later does not close it."""
+    first = half_open(breaker, clock)
+    second = breaker.acquire()
+    assert first.failure()
+    assert breaker.state is CircuitState.OPEN
+    assert not second.success()
+    assert breaker.state is CircuitState.OPEN
+
+
+def test_rejection_says_who_why_and_when(breaker: CircuitBreaker, clock: ManualClock) -> None:
+    """L8 for a breaker: admitted exactly at `retry_after`."""
+    trip(breaker)
+    clock.advance(12.5)
+    with pytest.raises(CircuitOpenError) as caught:
+        breaker.call(len, "abc")
+    error = caught.value
+    assert (error.name, error.reason, error.retry_after) == ("orders", Reason.OPEN, 17.5)
+    assert str(error) == "circuit breaker 'orders': open; retry after 17.5 s"
+    assert isinstance(error, RejectedError)
+    assert isinstance(error, FuseboardError)
+    clock.advance(error.retry_after)
+    assert breaker.call(len, "abc") == 3
+
+
+def test_rejection_crosses_processes(breaker: CircuitBreaker) -> None:
+    trip(breaker)
+    with pytest.raises(CircuitOpenError) as caught:
+        breaker.call(len, "abc")
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert (copy.name, copy.reason, copy.retry_after) == ("orders", Reason.OPEN, 30.0)
+
+
+def test_original_exception_propagates_unchanged(breaker: CircuitBreaker) -> None:
+    for _ in range(2):
+        original = OSError("down")
+
+        def call(error: OSError = original) -> None:
+            raise error
+
+        with pytest.raises(OSError, match="down") as caught:
+            breaker.call(call)
+        assert caught.value is original
+        assert original.__cause__ is None
+        assert original.__context__ is None
+    assert breaker.state is CircuitState.OPEN
+
+
+def test_try_acquire_needs_no_exception(breaker: CircuitBreaker) -> None:
+    permit = breaker.try_acquire()
+    assert isinstance(permit, Permit)
+    assert permit.success()
+    trip(breaker)
+    assert breaker.try_acquire() is None
+
+
+def test_second_settling_is_stale(breaker: CircuitBreaker) -> None:
+    """P1."""
+    permit = breaker.acquire()
+    assert permit.success()
+    assert not permit.failure()
+    assert not permit.ignore()
+    assert not permit.cancel()
+    assert breaker.snapshot().totals.calls == 1
+
+
+def test_late_result_changes_nothing(breaker: CircuitBreaker, clock: ManualClock) -> None:
+    """B5."""
+    late = breaker.acquire()
+    trip(breaker)
+    clock.advance(30)
+    for _ in range(3):
+        breaker.call(len, "")
+    assert breaker.state is CircuitState.CLOSED
+    assert not late.failure()
+    assert breaker.snapshot().window.calls == 0
+
+
+def test_weighted_failure(make: MakeBreaker) -> None:
+    breaker = make(minimum_requests=10)
+    assert breaker.acquire().failure(weight=10)
+    assert breaker.state is CircuitState.OPEN
+
+
+def test_slow_calls_trip(make: MakeBreaker, clock: ManualClock) -> None:
+    breaker = make(slow_call_duration=1)
+    for duration in (1.0, 1.000_000_001):
+        breaker.call(clock.advance, duration)
+        assert breaker.state is CircuitState.CLOSED
+    assert breaker.snapshot().window.slow == 1
+    breaker.reset()
+    for _ in range(2):
+        breaker.call(clock.advance, 2)
+    assert breaker.state is CircuitState.OPEN
+
+
+def test_consecutive_failures(make: MakeBreaker) -> None:
+    breaker = make(window=Window.consecutive(3))
+    for _ in range(2):
+        with pytest.raises(OSError, match="down"):
+            breaker.call(fail)
+    breaker.call(len, "")
+    for _ in range(2):
+        with pytest.raises(OSError, match="down"):
+            breaker.call(fail)
+    assert breaker.state is CircuitState.CLOSED
+    with pytest.raises(OSError, match="down"):
+        breaker.call(fail)
+    assert breaker.state is CircuitState.OPEN
+
+
+def test_operator(breaker: CircuitBreaker) -> None:
+    breaker.force_open()
+    with pytest.raises(CircuitOpenError) as caught:
+        breaker.call(len, "")
+    assert caught.value.reason is Reason.FORCED_OPEN
+    assert caught.value.retry_after is None
+    for operate, state in (
+        (breaker.disable, CircuitState.DISABLED),
+        (breaker.metrics_only, CircuitState.METRICS_ONLY),
+    ):
+        operate()
+        for _ in range(5):
+            with pytest.raises(OSError, match="down"):
+                breaker.call(fail)
+        assert breaker.state is state
+    breaker.reset()
+    assert breaker.state is CircuitState.CLOSED
+    assert repr(breaker) == "<CircuitBreaker 'orders' closed>"
+
+
+def test_configure_keeps_state_and_other_settings(
+    breaker: CircuitBreaker, clock: ManualClock
+) -> None:
+    trip(breaker)
+    breaker.configure(open_timeout=5)
+    assert breaker.state is CircuitState.OPEN
+    assert breaker.snapshot().retry_after == 5
+    breaker.configure(half_open_requests=1)
+    clock.advance(5)
+    assert breaker.call(len, "") == 0
+    assert breaker.state is CircuitState.CLOSED
+    trip(breaker)
+    assert breaker.snapshot().window.calls == 0
+    assert breaker.snapshot().retry_after == 5
+
+
+def test_snapshot(breaker: CircuitBreaker, clock: ManualClock) -> None:
+    """O1 at rest."""
+    clock.advance(1)
+    breaker.call(len, "")
+    breaker.acquire().ignore()
+    trip(breaker)
+    clock.advance(10)
+    assert breaker.try_acquire() is None
+    seen = breaker.snapshot()
+    assert seen.state is CircuitState.OPEN
+    assert (seen.generation, seen.in_flight, seen.since) == (1, 0, 1_000_000_000)
+    assert seen.retry_after == 20
+    totals = seen.totals
+    assert (totals.calls, totals.failures, totals.rejected, totals.ignored) == (2, 1, 1, 1)
+
+
+def test_listeners_hear_each_change_once(make: MakeBreaker, clock: ManualClock) -> None:
+    """B15."""
+    heard: list[Transition] = []
+    breaker = make(listeners=[heard.append])
+    trip(breaker)
+    clock.advance(30)
+    for _ in range(3):
+        breaker.call(len, "")
+    assert [(one.from_state, one.to_state, one.cause) for one in heard] == [
+        (CircuitState.CLOSED, CircuitState.OPEN, Cause.FAILURE_RATE),
+        (CircuitState.OPEN, CircuitState.HALF_OPEN, Cause.OPEN_TIMEOUT_ELAPSED),
+        (CircuitState.HALF_OPEN, CircuitState.CLOSED, Cause.PROBES_SUCCEEDED),
+    ]
+    assert [one.generation for one in heard] == [1, 2, 3]
+    assert [one.at for one in heard] == [0, 30_000_000_000, 30_000_000_000]
+    assert heard[0].name == "orders"
+    assert heard[0].counts.failure_rate == 1.0
+
+
+def test_listener_sees_the_new_state(make: MakeBreaker) -> None:
+    states: list[CircuitState] = []
+    breaker = make(listeners=[lambda change: states.append(breaker.state)])
+    trip(breaker)
+    assert states == [CircuitState.OPEN]
+
+
+def test_two_breakers_are_two(make: MakeBreaker) -> None:
+    one, two = make(), make()
+    trip(one)
+    assert two.state is CircuitState.CLOSED
+
+
+def test_real_clock() -> None:
+    breaker = CircuitBreaker("orders", minimum_requests=1)
+    trip(breaker)
+    retry_after = breaker.snapshot().retry_after
+    assert retry_after is not None
+    assert 0 < retry_after <= 30
