@@ -92,10 +92,12 @@ impl ConcurrencyPermit {
         !self.released.swap(true, Ordering::Relaxed) && self.limit.get().core.release_raw()
     }
 
+    #[pyo3(signature = (_result, /))]
     fn returned(&self, _result: &Bound<'_, PyAny>) -> bool {
         self.release()
     }
 
+    #[pyo3(signature = (_exception, /))]
     fn raised(&self, _exception: &Bound<'_, PyAny>) -> bool {
         self.release()
     }

@@ -133,6 +133,8 @@ macro_rules! each_size {
 }
 
 impl SlidingLog {
+    const LARGEST: u32 = 8192;
+
     fn try_new(limit: u32, window: Nanos) -> Result<Self, ConfigError> {
         Ok(match limit {
             0..=16 => Self::To16(Box::new(SlidingWindowRateLimiter::try_new(limit, window)?)),
@@ -176,6 +178,13 @@ impl SlidingWindow {
             config::integer("limit", limit)?,
             config::span("window", window)?,
         );
+        if places > SlidingLog::LARGEST {
+            let message = format!(
+                "limit is {places}; allowed: 1 to {}, for more use a TokenBucketRateLimiter",
+                SlidingLog::LARGEST
+            );
+            return Err(errors::config(limit.py(), "limit", message));
+        }
         let core = SlidingLog::try_new(places, length)
             .map_err(|error| errors::from_core(limit.py(), error))?;
         Ok(Self {

@@ -113,6 +113,7 @@ impl Permit {
     }
 
     /// The call returned `result`; the breaker's `is_failure` judges it.
+    #[pyo3(signature = (result, /))]
     fn returned(&self, py: Python<'_>, result: &Bound<'_, PyAny>) -> PyResult<bool> {
         let Some(is_failure) = &self.breaker.get().is_failure else {
             return self.settle(py, Outcome::Success, 1);
@@ -132,6 +133,7 @@ impl Permit {
     }
 
     /// The call raised; the breaker's `failures` and `ignore` judge the exception.
+    #[pyo3(signature = (exception, /))]
     fn raised(&self, py: Python<'_>, exception: &Bound<'_, PyAny>) -> PyResult<bool> {
         // KeyboardInterrupt, CancelledError, GeneratorExit: the call was stopped, it did not fail.
         if !exception.is_instance_of::<PyException>() {

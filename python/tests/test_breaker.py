@@ -25,15 +25,15 @@ from .conftest import MakeBreaker, fail, half_open, trip
 
 def test_trips_and_recovers(breaker: CircuitBreaker, clock: ManualClock) -> None:
     """B1, B7, B17."""
-    assert breaker.state is CircuitState.CLOSED
+    assert isinstance(breaker.state, CircuitState)
     trip(breaker)
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == "open"
     clock.advance(29.999_999_999)
     with pytest.raises(CircuitOpenError):
         breaker.call(len, "abc")
     clock.advance(0.000_000_001)
     assert [breaker.call(len, "abc") for _ in range(3)] == [3, 3, 3]
-    assert breaker.state is CircuitState.CLOSED
+    assert breaker.state == "closed"
 
 
 def test_failed_probe_reopens(breaker: CircuitBreaker, clock: ManualClock) -> None:
@@ -41,9 +41,9 @@ def test_failed_probe_reopens(breaker: CircuitBreaker, clock: ManualClock) -> No
     first = half_open(breaker, clock)
     second = breaker.acquire()
     assert first.failure()
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == "open"
     assert not second.success()
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == "open"
 
 
 def test_rejection_says_who_why_and_when(breaker: CircuitBreaker, clock: ManualClock) -> None:
@@ -57,6 +57,7 @@ def test_rejection_says_who_why_and_when(breaker: CircuitBreaker, clock: ManualC
     assert str(error) == "circuit breaker 'orders': open; retry after 17.5 s"
     assert isinstance(error, RejectedError)
     assert isinstance(error, FuseboardError)
+    assert error.retry_after is not None
     clock.advance(error.retry_after)
     assert breaker.call(len, "abc") == 3
 
@@ -81,7 +82,7 @@ def test_original_exception_propagates_unchanged(breaker: CircuitBreaker) -> Non
         assert caught.value is original
         assert original.__cause__ is None
         assert original.__context__ is None
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == "open"
 
 
 def test_try_acquire_needs_no_exception(breaker: CircuitBreaker) -> None:
@@ -109,7 +110,7 @@ def test_late_result_changes_nothing(breaker: CircuitBreaker, clock: ManualClock
     clock.advance(30)
     for _ in range(3):
         breaker.call(len, "")
-    assert breaker.state is CircuitState.CLOSED
+    assert breaker.state == "closed"
     assert not late.failure()
     assert breaker.snapshot().window.calls == 0
 
@@ -117,19 +118,19 @@ def test_late_result_changes_nothing(breaker: CircuitBreaker, clock: ManualClock
 def test_weighted_failure(make: MakeBreaker) -> None:
     breaker = make(minimum_requests=10)
     assert breaker.acquire().failure(weight=10)
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == "open"
 
 
 def test_slow_calls_trip(make: MakeBreaker, clock: ManualClock) -> None:
     breaker = make(slow_call_duration=1)
     for duration in (1.0, 1.000_000_001):
         breaker.call(clock.advance, duration)
-        assert breaker.state is CircuitState.CLOSED
+        assert breaker.state == "closed"
     assert breaker.snapshot().window.slow == 1
     breaker.reset()
     for _ in range(2):
         breaker.call(clock.advance, 2)
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == "open"
 
 
 def test_consecutive_failures(make: MakeBreaker) -> None:
@@ -141,10 +142,10 @@ def test_consecutive_failures(make: MakeBreaker) -> None:
     for _ in range(2):
         with pytest.raises(OSError, match="down"):
             breaker.call(fail)
-    assert breaker.state is CircuitState.CLOSED
+    assert breaker.state == "closed"
     with pytest.raises(OSError, match="down"):
         breaker.call(fail)
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == "open"
 
 
 def test_operator(breaker: CircuitBreaker) -> None:
@@ -163,7 +164,7 @@ def test_operator(breaker: CircuitBreaker) -> None:
                 breaker.call(fail)
         assert breaker.state is state
     breaker.reset()
-    assert breaker.state is CircuitState.CLOSED
+    assert breaker.state == "closed"
     assert repr(breaker) == "<CircuitBreaker 'orders' closed>"
 
 
@@ -172,12 +173,12 @@ def test_configure_keeps_state_and_other_settings(
 ) -> None:
     trip(breaker)
     breaker.configure(open_timeout=5)
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == "open"
     assert breaker.snapshot().retry_after == 5
     breaker.configure(half_open_requests=1)
     clock.advance(5)
     assert breaker.call(len, "") == 0
-    assert breaker.state is CircuitState.CLOSED
+    assert breaker.state == "closed"
     trip(breaker)
     assert breaker.snapshot().window.calls == 0
     assert breaker.snapshot().retry_after == 5
@@ -220,7 +221,11 @@ def test_listeners_hear_each_change_once(make: MakeBreaker, clock: ManualClock) 
 
 def test_listener_sees_the_new_state(make: MakeBreaker) -> None:
     states: list[CircuitState] = []
-    breaker = make(listeners=[lambda change: states.append(breaker.state)])
+
+    def look(change: Transition) -> None:
+        states.append(breaker.state)
+
+    breaker: CircuitBreaker = make(listeners=[look])
     trip(breaker)
     assert states == [CircuitState.OPEN]
 

@@ -146,7 +146,7 @@ def test_configure_refuses_and_changes_nothing(make: MakeBreaker, clock: ManualC
         with pytest.raises(ConfigError):
             breaker.configure(**settings)
     with pytest.raises(TypeError, match="no setting"):
-        breaker.configure(failures=OSError)
+        breaker.configure(failures=OSError)  # type: ignore[call-arg]
     for _ in range(2):
         breaker.acquire().failure()
     assert breaker.snapshot().retry_after == 30
@@ -184,16 +184,13 @@ def test_bad_limits(
         assert caught.value.field == field
 
 
-@pytest.mark.parametrize("cost", [-1, 2**64, 1.0, "1", None, True])
+@pytest.mark.parametrize("cost", [-1, 2**64, 1.0, "1", True])
 def test_bad_costs(cost: Any) -> None:
     """A cost that is no whole number, or none that any limiter could have."""
     limiter = TokenBucketRateLimiter(5)
-    if cost is None:
-        assert limiter.try_acquire(cost)
-    else:
-        with pytest.raises((ConfigError, TypeError), match="cost"):
-            limiter.try_acquire(cost)
-        assert limiter.available() == 5
+    with pytest.raises((ConfigError, TypeError), match="cost"):
+        limiter.try_acquire(cost)
+    assert limiter.available() == 5
 
 
 @pytest.mark.parametrize("value", [-1, 2**64, 0.5, "now"])

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 
 import pytest
 
-from fuseboard import CircuitBreaker, CircuitOpenError, CircuitState, Permit
+from fuseboard import CircuitBreaker, CircuitOpenError, Permit
 
 from .conftest import MakeBreaker, fail, trip
 
@@ -35,9 +35,8 @@ def test_decorated_function(breaker: CircuitBreaker) -> None:
     assert divide(6, b=2) == 3
     assert (divide.__name__, divide.__doc__) == ("divide", "Divides.")
     assert list(inspect.signature(divide).parameters) == ["a", "b"]
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
-            divide(1, 0)
+    with pytest.raises(ZeroDivisionError):
+        divide(1, 0)
     with pytest.raises(CircuitOpenError):
         divide(6, 2)
 
@@ -230,7 +229,7 @@ def test_partials_and_callable_objects(breaker: CircuitBreaker) -> None:
     ("wrong", "advice"),
     [
         (staticmethod(len), "put @staticmethod above"),
-        (classmethod(len), "put @classmethod above"),
+        (classmethod(lambda cls: None), "put @classmethod above"),
         (str, "decorate its methods"),
         ("len", "only a function"),
     ],
@@ -257,15 +256,14 @@ def test_call(breaker: CircuitBreaker) -> None:
     assert list(breaker.call(numbers)) == [1]
     breaker.reset()
     asyncio.run(main())
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == "open"
 
 
 def test_with(breaker: CircuitBreaker) -> None:
     with breaker as permit:
         assert isinstance(permit, Permit)
-    for _ in range(2):
-        with contextlib.suppress(OSError), breaker:
-            fail()
+    with pytest.raises(OSError, match="down"), breaker:
+        fail()
     assert calls(breaker) == (2, 1, 0)
     with pytest.raises(CircuitOpenError), breaker:
         pytest.fail("the body of an open breaker ran")

@@ -18,19 +18,18 @@ from fuseboard import (
     SlidingWindowRateLimiter,
     TokenBucketRateLimiter,
 )
-
-Limiter = TokenBucketRateLimiter | SlidingWindowRateLimiter
+from fuseboard._limiter import _RateLimiter
 
 
 @pytest.fixture(params=["token_bucket", "sliding_window"])
-def limiter(request: pytest.FixtureRequest, clock: ManualClock) -> Limiter:
+def limiter(request: pytest.FixtureRequest, clock: ManualClock) -> _RateLimiter:
     """Two a second."""
     if request.param == "token_bucket":
         return TokenBucketRateLimiter(2, name="api", clock=clock)
     return SlidingWindowRateLimiter(2, 1.0, name="api", clock=clock)
 
 
-def test_admits_up_to_the_limit(limiter: Limiter, clock: ManualClock) -> None:
+def test_admits_up_to_the_limit(limiter: _RateLimiter, clock: ManualClock) -> None:
     """L1, L2."""
     assert limiter.available() == 2
     assert [limiter.try_acquire() for _ in range(3)] == [True, True, False]
@@ -39,7 +38,7 @@ def test_admits_up_to_the_limit(limiter: Limiter, clock: ManualClock) -> None:
     assert [limiter.try_acquire() for _ in range(3)] == [True, True, False]
 
 
-def test_retry_after_is_honest(limiter: Limiter, clock: ManualClock) -> None:
+def test_retry_after_is_honest(limiter: _RateLimiter, clock: ManualClock) -> None:
     """L8."""
     limiter.admit(2)
     with pytest.raises(RateLimitedError) as caught:
@@ -53,14 +52,14 @@ def test_retry_after_is_honest(limiter: Limiter, clock: ManualClock) -> None:
     assert limiter.try_acquire()
 
 
-def test_cost_is_all_or_nothing(limiter: Limiter) -> None:
+def test_cost_is_all_or_nothing(limiter: _RateLimiter) -> None:
     """L9, L10."""
     limiter.admit()
     assert not limiter.try_acquire(2)
     assert limiter.try_acquire(1)
 
 
-def test_impossible_cost(limiter: Limiter) -> None:
+def test_impossible_cost(limiter: _RateLimiter) -> None:
     with pytest.raises(RateLimitedError) as caught:
         limiter.admit(3)
     assert caught.value.reason is Reason.NEVER
@@ -68,7 +67,7 @@ def test_impossible_cost(limiter: Limiter) -> None:
     assert str(caught.value) == "rate limiter 'api': the cost is more than it can ever admit"
 
 
-def test_every_form(limiter: Limiter, clock: ManualClock) -> None:
+def test_every_form(limiter: _RateLimiter, clock: ManualClock) -> None:
     @limiter
     def plain() -> str:
         return "plain"

@@ -13,7 +13,6 @@ import pytest
 from fuseboard import (
     CircuitBreaker,
     CircuitOpenError,
-    CircuitState,
     ConcurrencyLimit,
     ManualClock,
     TokenBucketRateLimiter,
@@ -41,7 +40,7 @@ def test_stopping_is_neutral(breaker: CircuitBreaker, stop: type[BaseException])
     for _ in range(5):
         with pytest.raises(stop):
             breaker.call(stopped)
-    assert breaker.state is CircuitState.CLOSED
+    assert breaker.state == "closed"
     assert breaker.snapshot().window.calls == 0
 
 
@@ -61,7 +60,7 @@ def test_stopped_probe_gives_its_place_back(
             breaker.call(stopped)
         assert breaker.snapshot().in_flight == 0
     assert breaker.call(len, "abc") == 3
-    assert breaker.state is CircuitState.CLOSED
+    assert breaker.state == "closed"
 
 
 @pytest.mark.parametrize("awaits", range(4))
@@ -102,7 +101,7 @@ def test_cancelling_at_each_await(
         await decorated()
 
     asyncio.run(main())
-    assert breaker.state is CircuitState.CLOSED
+    assert breaker.state == "closed"
 
 
 def test_forgotten_permit_is_cancelled(make: MakeBreaker, clock: ManualClock) -> None:
@@ -136,7 +135,7 @@ def test_lost_probe_is_reclaimed(make: MakeBreaker, clock: ManualClock) -> None:
     assert breaker.try_acquire() is None
     clock.advance(5)
     assert breaker.call(len, "abc") == 3
-    assert breaker.state is CircuitState.CLOSED
+    assert breaker.state == "closed"
     assert not lost.success()
 
 
@@ -148,7 +147,7 @@ def test_failures_and_ignore(make: MakeBreaker) -> None:
     totals = breaker.snapshot().totals
     assert (totals.calls, totals.failures, totals.ignored) == (1, 0, 2)
     breaker.acquire().raised(ConnectionResetError())
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == "open"
 
 
 def test_predicates(make: MakeBreaker) -> None:
@@ -198,7 +197,7 @@ def test_listener_fault_is_reported_aside(make: MakeBreaker, unraisable: list[An
 
     breaker = make(listeners=[faulty, heard.append])
     trip(breaker)
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == "open"
     assert len(heard) == 1
     assert [(type(error), source) for error, source in unraisable] == [(RuntimeError, faulty)]
 
@@ -228,7 +227,7 @@ def test_interrupt_in_a_listener_reaches_the_caller(
     breaker.acquire().failure()
     with pytest.raises(KeyboardInterrupt):
         breaker.acquire().failure()
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == "open"
     clock.advance(30)
     with pytest.raises(KeyboardInterrupt):
         breaker.call(len, "")
@@ -242,8 +241,8 @@ def test_predicate_fault_is_reported_aside(make: MakeBreaker, unraisable: list[A
 
     breaker = make(failures=faulty, is_failure=faulty)
     assert breaker.call(len, "abc") == 3
-    with pytest.raises(KeyError):
-        breaker.call({}.__getitem__, "missing")
+    with pytest.raises(LookupError):
+        breaker.call("abc".__getitem__, 5)
     assert breaker.snapshot().totals.ignored == 2
     assert [str(error) for error, _ in unraisable] == ["predicate", "predicate"]
 

@@ -5,7 +5,19 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Final, Literal, Self, final
 
-__all__: list[str]
+__all__ = [
+    "CAUSES",
+    "REASONS",
+    "STATES",
+    "Breaker",
+    "Concurrency",
+    "ConcurrencyPermit",
+    "ManualClock",
+    "Permit",
+    "SlidingWindow",
+    "TokenBucket",
+    "Window",
+]
 
 STATES: Final[tuple[str, ...]]
 CAUSES: Final[tuple[str, ...]]
@@ -53,8 +65,8 @@ class ConcurrencyPermit:
     def release(self) -> bool:
         """Gives the place back; false when that was done before."""
 
-    def returned(self, result: object, /) -> bool: ...
-    def raised(self, exception: BaseException, /) -> bool: ...
+    def returned(self, _result: object, /) -> bool: ...
+    def raised(self, _exception: BaseException, /) -> bool: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
