@@ -5,7 +5,7 @@
  *   FUSEBOARD_BLESS=1 cargo test -p fuseboard-ffi --test header
  *
  * The contract of every function:
- * - Answers: FB_OK is 0; an expected "not now" is positive; misuse is negative and changes nothing.
+ * - Answers: FB_OK is 0; an expected "not now" is positive; misuse is negative and changes no object.
  * - Handles come from fb_X_new and go back through fb_X_free, once, when no thread uses them any
  *   more. A function that takes a const handle may be called by any number of threads at once.
  * - NULL, or a pointer that is not aligned, is answered with FB_EINVAL unless the function says
@@ -15,8 +15,9 @@
  *   same for all calls on one handle; the others read CLOCK_MONOTONIC. A time that goes back is
  *   harmless: nothing is admitted earlier for it.
  * - Shares are in parts per million (500000 is one half): no floating point in the ABI.
- * - Nothing blocks. Nothing allocates but fb_X_new. Nothing unwinds into the caller: a defect
- *   inside the library is answered with FB_EPANIC.
+ * - Only fb_X_new and fb_X_free (they allocate) and fb_breaker_on_transition may take a lock. All
+ *   others are lock-free and allocate nothing.
+ * - Nothing unwinds into the caller: a defect inside the library is answered with FB_EPANIC.
  * - "Signals: safe" means: may be called in a signal handler.
  */
 

@@ -39,3 +39,8 @@ pub mod token_bucket;
 pub mod sliding_log;
 
 pub mod concurrency;
+
+const _: () = assert!(
+    fuseboard_core::LOCK_FREE,
+    "64-bit atomics take a lock on this target, so \"Signals: safe\" would be false"
+);

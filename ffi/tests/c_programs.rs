@@ -3,6 +3,7 @@
 
 #![cfg(unix)]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -75,29 +76,62 @@ fn succeeds(command: &mut Command) -> String {
 enum Link {
     Static,
     Shared,
+    /// Static, with the address and undefined behaviour sanitizers in the C half: they also see
+    /// leaks and wild accesses of the library's memory.
+    Sanitized,
 }
 
-/// Compiles `tests/c/<name>.c`, runs it, and returns what it printed.
-fn compile_and_run(name: &str, standard: &str, link: Link) -> String {
-    let libraries = libraries();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{standard}-{link:?}"));
+const SANITIZERS: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+
+/// Whether the C compiler brings its sanitizers; said aloud where it does not.
+fn sanitizers_exist() -> bool {
+    static EXIST: OnceLock<bool> = OnceLock::new();
+    *EXIST.get_or_init(|| {
+        let folder = scratch("sanitizers");
+        std::fs::write(folder.join("main.c"), "int main(void) { return 0; }\n").unwrap();
+        let mut cc = Command::new("cc");
+        cc.args(SANITIZERS)
+            .args(["main.c", "-o", "main"])
+            .current_dir(&folder);
+        let exist = run(&mut cc).status.success()
+            && run(&mut Command::new(folder.join("main"))).status.success();
+        if !exist {
+            // Past the test harness, which keeps what a passing test prints.
+            let _ = writeln!(
+                std::io::stderr(),
+                "skipped: cc has no address sanitizer here"
+            );
+        }
+        exist
+    })
+}
+
+/// A folder of this test's own.
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Compiles a C file, runs it, and returns what it printed.
+fn compile_and_run(source: &Path, standard: &str, link: Link) -> String {
+    let libraries = libraries();
+    let name = source.file_stem().unwrap().to_str().unwrap();
+    let folder = scratch(&format!("{name}-{standard}-{link:?}"));
     let program = folder.join(name);
     let mut cc = Command::new("cc");
     cc.arg(format!("-std={standard}"))
         .args(WARNINGS)
         .args(["-g", "-pthread"]);
     cc.arg("-I").arg(Path::new(CRATE).join("include"));
-    cc.arg(
-        Path::new(CRATE)
-            .join("tests/c")
-            .join(name)
-            .with_extension("c"),
-    );
+    cc.arg(source);
     cc.arg("-o").arg(&program);
     let mut test = Command::new(&program);
+    if matches!(link, Link::Sanitized) {
+        cc.args(SANITIZERS);
+    }
     match link {
-        Link::Static => {
+        Link::Static | Link::Sanitized => {
             cc.arg(libraries.join("libfuseboard.a"))
                 .args(NATIVE_LIBRARIES);
         }
@@ -114,9 +148,16 @@ fn compile_and_run(name: &str, standard: &str, link: Link) -> String {
     succeeds(&mut test)
 }
 
-fn both_ways(name: &str, standard: &str) {
-    for link in [Link::Static, Link::Shared] {
-        let out = compile_and_run(name, standard, link);
+fn every_way(name: &str, standard: &str) {
+    let source = Path::new(CRATE)
+        .join("tests/c")
+        .join(name)
+        .with_extension("c");
+    for link in [Link::Static, Link::Shared, Link::Sanitized] {
+        if matches!(link, Link::Sanitized) && !sanitizers_exist() {
+            continue;
+        }
+        let out = compile_and_run(&source, standard, link);
         assert_eq!(
             out.lines().last(),
             Some(format!("{name}: ok").as_str()),
@@ -128,29 +169,28 @@ fn both_ways(name: &str, standard: &str) {
 /// B1, B2, B4, B7, B12, L2, L8, K1, K2 through C.
 #[test]
 fn smoke() {
-    both_ways("smoke", "c99");
+    every_way("smoke", "c99");
 }
 
 /// P1, and what happens to wrong arguments.
 #[test]
 fn misuse() {
-    both_ways("misuse", "c99");
+    every_way("misuse", "c99");
 }
 
 /// W3, O1 and K1 from four threads.
 #[test]
 fn threads() {
-    both_ways("threads", "c11");
+    every_way("threads", "c11");
 }
 
 #[test]
 fn the_header_is_cpp17_too() {
     if Command::new("c++").arg("--version").output().is_err() {
-        println!("skipped: there is no C++ compiler (c++)");
+        let _ = writeln!(std::io::stderr(), "skipped: there is no C++ compiler (c++)");
         return;
     }
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("include-cxx");
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = scratch("include-cxx");
     let program = folder.join("include");
     let mut cxx = Command::new("c++");
     cxx.args([
@@ -203,8 +243,7 @@ fn the_shared_library_has_its_soname_and_only_our_symbols() {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn the_documented_list_of_libraries_is_right() {
     let list = NATIVE_LIBRARIES.join(" ");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("native-libraries");
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = scratch("native-libraries");
     std::fs::write(folder.join("empty.rs"), "").unwrap();
     let mut rustc = Command::new("rustc");
     rustc.args([
@@ -225,4 +264,32 @@ fn the_documented_list_of_libraries_is_right() {
         let text = std::fs::read_to_string(Path::new(CRATE).join(page)).unwrap();
         assert!(text.contains(&list), "{page} does not name {list}");
     }
+}
+
+/// The text of the first fenced block of `language` in a page.
+fn block<'a>(page: &'a str, language: &str) -> &'a str {
+    let start = page.find(&format!("```{language}\n")).expect("a block") + language.len() + 4;
+    &page[start..start + page[start..].find("```").expect("its end")]
+}
+
+#[test]
+fn the_guide_does_what_it_says() {
+    let guide = std::fs::read_to_string(Path::new(CRATE).join("../docs/c.md")).unwrap();
+    let source = scratch("guide").join("guide.c");
+    std::fs::write(&source, block(&guide, "c")).unwrap();
+    let out = compile_and_run(&source, "c99", Link::Static);
+    assert_eq!(out, block(&guide, "text"));
+}
+
+#[test]
+fn the_readme_compiles() {
+    let readme = std::fs::read_to_string(Path::new(CRATE).join("README.md")).unwrap();
+    let (include, body) = block(&readme, "c").split_once('\n').unwrap();
+    let source = scratch("readme").join("readme.c");
+    let around = "#include <stdbool.h>\n\
+        static bool call_the_upstream(void) { return false; }\n\
+        static void fail_fast(void) {}\n";
+    let program = format!("{include}\n{around}int main(void)\n{{\n{body}return 0;\n}}\n");
+    std::fs::write(&source, program).unwrap();
+    assert_eq!(compile_and_run(&source, "c99", Link::Shared), "");
 }
