@@ -1,0 +1,102 @@
+//! The project's own commands.
+
+mod need;
+mod place;
+mod report;
+mod run;
+mod suites;
+mod tally;
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+use clap::builder::PossibleValuesParser;
+use clap::{Parser, Subcommand};
+
+use crate::place::Place;
+use crate::suites::SUITES;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs every suite that this machine can run, or those named.
+    ///
+    /// Ends with a table and the line `N passed, N failed, N skipped`. The exit code is 0 only when
+    /// nothing failed.
+    Test {
+        /// Suites; all when none is named.
+        #[arg(value_parser = PossibleValuesParser::new(SUITES.iter().map(|suite| suite.name)), hide_possible_values = true)]
+        names: Vec<String>,
+        /// Says what the suites are and runs none.
+        #[arg(long)]
+        list: bool,
+        /// More cases and larger bounds, by `FUSEBOARD_DEEP=1`: minutes instead of seconds.
+        #[arg(long)]
+        deep: bool,
+    },
+    /// Plays conformance traces: PATH... [--host rust|c|cpp|python|all].
+    #[command(disable_help_flag = true)]
+    Conformance {
+        /// Handed on as they are; `--help` says more.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Test { list: true, .. } => {
+            print!("{}", suites::list());
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Test { names, deep, .. } => test(&names, deep),
+        Task::Conformance { arguments } => conformance(&arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn test(names: &[String], deep: bool) -> Result<ExitCode> {
+    let place = Place::find()?;
+    let wanted = SUITES
+        .iter()
+        .filter(|suite| names.is_empty() || names.iter().any(|n| n == suite.name));
+    let results = run::run(wanted, &place, deep)?;
+    print!("{}", report::table(&results));
+    let total = report::total(&results);
+    println!("{total}");
+    Ok(if total.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs the conformance program where the user stands, so that relative paths mean what they say.
+fn conformance(arguments: &[OsString]) -> Result<ExitCode> {
+    let place = Place::find()?;
+    let mut command = Command::new(&place.cargo);
+    command
+        .args(["run", "--quiet", "--package", "fuseboard-conformance"])
+        .arg("--manifest-path")
+        .arg(place.root.join("Cargo.toml"))
+        .arg("--")
+        .args(arguments)
+        .stdin(Stdio::null());
+    place::clean(&mut command);
+    let status = command.status().context("cannot start cargo")?;
+    Ok(status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .map_or(ExitCode::FAILURE, ExitCode::from))
+}

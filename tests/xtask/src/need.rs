@@ -1,0 +1,165 @@
+//! What a suite needs of the machine, and how it is had.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::place::{Place, capture};
+
+/// Something that must be there before a suite can run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// `cc`.
+    Compiler,
+    /// A virtual environment below the build folder, of Python 3.11 or newer.
+    Python,
+    /// The standard library of a target.
+    Target(&'static str),
+}
+
+/// What came of preparing.
+pub enum Prepared {
+    /// It is there.
+    Ready,
+    /// It is a toolchain component that cannot be had here, and why.
+    Absent(String),
+}
+
+impl Need {
+    /// Makes or installs it where it is missing.
+    ///
+    /// # Errors
+    /// What to install by hand.
+    pub fn prepare(self, place: &Place) -> Result<Prepared> {
+        match self {
+            Self::Compiler => {
+                let there = || succeeds(place.command("cc").arg("--version"));
+                system("a C compiler (`cc`)", &["gcc", "libc6-dev"], there)
+                    .map(|()| Prepared::Ready)
+            }
+            Self::Python => python(place).map(|()| Prepared::Ready),
+            Self::Target(target) => standard_library(place, target),
+        }
+    }
+}
+
+/// The Python of the virtual environment.
+pub fn venv_python(place: &Place) -> PathBuf {
+    place.target.join("venv/bin/python")
+}
+
+fn python(place: &Place) -> Result<()> {
+    const CHECK: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
+    let there = || succeeds(place.command("python3").args(["-c", CHECK]));
+    system(
+        "Python 3.11 or newer with `venv`",
+        &["python3", "python3-venv"],
+        there,
+    )?;
+    if succeeds(place.command(venv_python(place)).args(["-c", "import pip"])) {
+        return Ok(());
+    }
+    let folder = place.target.join("venv");
+    fs::create_dir_all(&place.target)
+        .with_context(|| format!("cannot make {}", place.target.display()))?;
+    let mut command = place.command("python3");
+    command.args(["-m", "venv", "--clear"]).arg(&folder);
+    run("python3 -m venv", command)
+}
+
+/// Makes sure that a system package is there: installs it as root on Debian, else says what to do.
+fn system(what: &str, packages: &[&str], there: impl Fn() -> bool) -> Result<()> {
+    if there() {
+        return Ok(());
+    }
+    let names = packages.join(" ");
+    if !(Path::new("/etc/debian_version").exists() && is_root()) {
+        bail!(
+            "{what} is missing: install the Debian packages {names} (or what your system calls them) and run again"
+        );
+    }
+    println!("  installing {names} with apt-get, for {what}");
+    let install = || {
+        let mut command = Command::new("apt-get");
+        command
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(packages)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(std::process::Stdio::null());
+        run("apt-get install", command)
+    };
+    // The lists of a fresh machine are empty or old.
+    if install().is_err() {
+        let mut update = Command::new("apt-get");
+        update.arg("update").stdin(std::process::Stdio::null());
+        run("apt-get update", update)?;
+        install()?;
+    }
+    if there() {
+        return Ok(());
+    }
+    bail!(
+        "{what} is still missing after installing {names}: another program stands before it in PATH"
+    );
+}
+
+/// Adds the standard library of a target to the toolchain.
+fn standard_library(place: &Place, target: &str) -> Result<Prepared> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut sysroot = place.command(rustc);
+    sysroot.args(["--print", "sysroot"]);
+    let (status, output) = capture(sysroot).context("cannot start rustc")?;
+    if !status.success() {
+        bail!("rustc --print sysroot failed:\n{output}");
+    }
+    let folder = Path::new(output.trim())
+        .join("lib/rustlib")
+        .join(target)
+        .join("lib");
+    if folder.is_dir() {
+        return Ok(Prepared::Ready);
+    }
+    let mut add = place.command("rustup");
+    add.args(["target", "add", target]);
+    Ok(match capture(add) {
+        Ok((status, _)) if status.success() => Prepared::Ready,
+        Ok((_, output)) => {
+            let why = output
+                .lines()
+                .rfind(|line| !line.trim().is_empty())
+                .unwrap_or_default();
+            Prepared::Absent(format!(
+                "`rustup target add {target}` failed: {}",
+                why.trim()
+            ))
+        }
+        Err(error) => Prepared::Absent(format!(
+            "the toolchain has no {target} and rustup cannot be started ({error})"
+        )),
+    })
+}
+
+fn is_root() -> bool {
+    let mut id = Command::new("id");
+    id.arg("-u");
+    capture(id).is_ok_and(|(_, output)| output.trim() == "0")
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn run(what: &str, command: Command) -> Result<()> {
+    let (status, output) = capture(command).with_context(|| format!("cannot start {what}"))?;
+    if status.success() {
+        return Ok(());
+    }
+    bail!("{what} failed ({status}):\n{output}");
+}

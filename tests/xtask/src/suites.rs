@@ -1,0 +1,224 @@
+//! The suites, as data. A new one is a row here.
+
+use std::fmt::Write;
+
+use crate::need::Need;
+use crate::tally::Reader;
+
+/// One row of the last table.
+pub struct Suite {
+    /// The word on the command line.
+    pub name: &'static str,
+    /// What it shows.
+    pub about: &'static str,
+    /// What the machine must have first.
+    pub needs: &'static [Need],
+    /// What is run, in this order.
+    pub steps: &'static [Step],
+}
+
+/// One program run in the repository.
+pub struct Step {
+    /// Which program.
+    pub program: Program,
+    /// Its arguments; `{target}` stands for the build folder.
+    pub arguments: &'static [&'static str],
+    /// A private `cfg` to build under.
+    pub cfg: Option<&'static str>,
+    /// Variables to set.
+    pub environment: &'static [(&'static str, &'static str)],
+    /// How its output is counted.
+    pub reader: Reader,
+}
+
+/// Who runs a step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// The cargo that runs us.
+    Cargo,
+    /// The virtual environment's Python.
+    Python,
+}
+
+const fn cargo(arguments: &'static [&'static str], reader: Reader) -> Step {
+    Step {
+        program: Program::Cargo,
+        arguments,
+        cfg: None,
+        environment: &[],
+        reader,
+    }
+}
+
+const fn python(arguments: &'static [&'static str], reader: Reader) -> Step {
+    Step {
+        program: Program::Python,
+        arguments,
+        cfg: None,
+        environment: &[],
+        reader,
+    }
+}
+
+/// Every suite, in the order in which they run.
+pub const SUITES: &[Suite] = &[
+    Suite {
+        name: "core",
+        about: "the core's own tests and the examples in its documentation",
+        needs: &[],
+        steps: &[cargo(
+            &["test", "--no-fail-fast", "-p", "fuseboard-core"],
+            Reader::Libtest,
+        )],
+    },
+    Suite {
+        name: "std",
+        about: "adapter, program, examples, and the tools that test the rest",
+        needs: &[],
+        steps: &[cargo(
+            &[
+                "test",
+                "--no-fail-fast",
+                "-p",
+                "fuseboard",
+                "-p",
+                "fuseboard-cli",
+                "-p",
+                "fuseboard-examples",
+                "-p",
+                "xtask",
+                "-p",
+                "fuseboard-conformance",
+            ],
+            Reader::Libtest,
+        )],
+    },
+    Suite {
+        name: "loom",
+        about: "every interleaving of the words that callers share",
+        needs: &[],
+        steps: &[Step {
+            cfg: Some("fuseboard_loom"),
+            ..cargo(
+                &[
+                    "test",
+                    "--no-fail-fast",
+                    "--profile",
+                    "loom",
+                    "--target-dir",
+                    "{target}/loom",
+                    "-p",
+                    "fuseboard-loom",
+                ],
+                Reader::Libtest,
+            )
+        }],
+    },
+    Suite {
+        name: "model",
+        about: "random histories against the sequential model",
+        needs: &[],
+        steps: &[cargo(
+            &[
+                "test",
+                "--no-fail-fast",
+                "--profile",
+                "loom",
+                "--target-dir",
+                "{target}/loom",
+                "-p",
+                "fuseboard-model",
+            ],
+            Reader::Libtest,
+        )],
+    },
+    Suite {
+        name: "conformance",
+        about: "the traces that every language must answer alike",
+        needs: &[],
+        steps: &[cargo(
+            &[
+                "run",
+                "--quiet",
+                "-p",
+                "fuseboard-conformance",
+                "--",
+                "tests/conformance/traces",
+            ],
+            Reader::Conformance,
+        )],
+    },
+    Suite {
+        name: "firmware",
+        about: "the core builds for a microcontroller (thumbv7em-none-eabi)",
+        needs: &[Need::Target("thumbv7em-none-eabi")],
+        steps: &[cargo(
+            &[
+                "build",
+                "-p",
+                "fuseboard-core",
+                "--target",
+                "thumbv7em-none-eabi",
+            ],
+            Reader::Exit,
+        )],
+    },
+    Suite {
+        name: "c",
+        about: "the C ABI, by C programs that link the static and the shared library",
+        needs: &[Need::Compiler],
+        steps: &[cargo(
+            &["test", "--no-fail-fast", "-p", "fuseboard-ffi"],
+            Reader::Libtest,
+        )],
+    },
+    Suite {
+        name: "python",
+        about: "the Python package, installed in a virtual environment",
+        needs: &[Need::Python],
+        steps: &[
+            python(
+                &["-m", "pip", "install", "./python[test]"],
+                Reader::Preparation,
+            ),
+            python(
+                &["-m", "pytest", "--color=no", "python/tests"],
+                Reader::Pytest,
+            ),
+        ],
+    },
+    Suite {
+        name: "docs",
+        about: "the documentation builds without a warning",
+        needs: &[],
+        steps: &[Step {
+            environment: &[("RUSTDOCFLAGS", "-D warnings")],
+            ..cargo(
+                &[
+                    "doc",
+                    "--no-deps",
+                    "--lib",
+                    "-p",
+                    "fuseboard-core",
+                    "-p",
+                    "fuseboard",
+                ],
+                Reader::Exit,
+            )
+        }],
+    },
+];
+
+/// One line for each suite.
+pub fn list() -> String {
+    let width = SUITES
+        .iter()
+        .map(|suite| suite.name.len())
+        .max()
+        .unwrap_or_default();
+    SUITES.iter().fold(String::new(), |mut lines, suite| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(lines, "{:width$}  {}", suite.name, suite.about);
+        lines
+    })
+}
