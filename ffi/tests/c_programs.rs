@@ -178,7 +178,7 @@ fn misuse() {
     every_way("misuse", "c99");
 }
 
-/// W3, O1 and K1 from four threads.
+/// W3, O1, K1, B3 and B4 from four threads.
 #[test]
 fn threads() {
     every_way("threads", "c11");

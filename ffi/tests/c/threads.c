@@ -1,11 +1,14 @@
-/* Four threads on one breaker and one of each limiter: when all are quiet the totals are exact. */
+/* Four threads on one breaker and one of each limiter: when all are quiet the totals are exact; and
+ * when an open breaker's time is over, one of the four gets the only probe place. */
+#define _POSIX_C_SOURCE 200809L
+
 #include "expect.h"
 #include "fuseboard.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { THREADS = 4, CALLS = 50000, PLACES = 2, BURST = 1000 };
+enum { THREADS = 4, CALLS = 50000, PLACES = 2, BURST = 1000, ROUNDS = 1000 };
 
 static fb_breaker *breaker;
 static fb_token_bucket *bucket;
@@ -50,6 +53,60 @@ static void *hammer(void *unused)
     return NULL;
 }
 
+static fb_breaker *guarded;
+static pthread_barrier_t together;
+static atomic_uint probes;
+
+static void *herd(void *unused)
+{
+    int round;
+    (void)unused;
+    for (round = 1; round <= ROUNDS; round++) {
+        fb_permit permit;
+        fb_status status;
+        uint64_t now = (uint64_t)round * SECOND;
+        pthread_barrier_wait(&together);
+        status = fb_breaker_try_acquire_at(guarded, now, &permit, NULL);
+        EXPECT(status == FB_OK || status == FB_HALF_OPEN_FULL);
+        if (status == FB_OK) {
+            atomic_fetch_add(&probes, 1);
+        }
+        pthread_barrier_wait(&together);
+        EXPECT(atomic_load(&probes) == (unsigned)round);
+        if (status == FB_OK) {
+            /* Opens again, until the next round. */
+            EXPECT(fb_breaker_settle_at(guarded, &permit, FB_FAILURE, now) == FB_OK);
+        }
+    }
+    return NULL;
+}
+
+static void one_probe_for_a_herd(void)
+{
+    pthread_t threads[THREADS];
+    fb_breaker_config config;
+    fb_permit permit;
+    int i;
+
+    EXPECT(fb_breaker_config_init(&config, sizeof config) == FB_OK);
+    config.minimum_requests = 1;
+    config.open_timeout_ns = SECOND;
+    config.half_open_requests = 1;
+    EXPECT(fb_breaker_new(&config, &guarded, NULL) == FB_OK);
+    EXPECT(fb_breaker_try_acquire_at(guarded, 0, &permit, NULL) == FB_OK);
+    EXPECT(fb_breaker_settle_at(guarded, &permit, FB_FAILURE, 0) == FB_OK);
+    EXPECT(fb_breaker_state(guarded) == FB_STATE_OPEN);
+    EXPECT(pthread_barrier_init(&together, NULL, THREADS) == 0);
+    for (i = 0; i < THREADS; i++) {
+        EXPECT(pthread_create(&threads[i], NULL, herd, NULL) == 0);
+    }
+    for (i = 0; i < THREADS; i++) {
+        EXPECT(pthread_join(threads[i], NULL) == 0);
+    }
+    EXPECT(pthread_barrier_destroy(&together) == 0);
+    fb_breaker_free(guarded);
+}
+
 int main(void)
 {
     pthread_t threads[THREADS];
@@ -90,6 +147,8 @@ int main(void)
     fb_token_bucket_free(bucket);
     fb_sliding_log_free(entries);
     fb_concurrency_free(calls);
+
+    one_probe_for_a_herd();
     puts("threads: ok");
     return 0;
 }
