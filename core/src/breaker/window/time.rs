@@ -154,10 +154,12 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
     pub(super) fn sum_at(&self, generation: u32, now: Nanos) -> Counts {
         // Acquire: pairs with the raise, so emptied slots are seen empty.
         let raised = Tick(self.tick.load(Ordering::Acquire)).number();
-        self.sum(
-            generation,
-            raised.max(Tick::at(now, self.slot, self.slots).number()),
-        )
+        let at = Tick::at(now, self.slot, self.slots).number();
+        // Nobody empties slots for a reader: after a gap their short tags would be ambiguous.
+        if at.saturating_sub(raised) >= self.slots {
+            return Counts::default();
+        }
+        self.sum(generation, raised.max(at))
     }
 
     fn sum(&self, generation: u32, newest: u64) -> Counts {

@@ -1,0 +1,295 @@
+//! The breaker's model.
+
+use fuseboard_core::{Counts, Nanos, Outcome, Reason, Rejected, Settled, State};
+
+/// The window, in plain numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// `slots` slots of `slot` nanoseconds.
+    Time {
+        /// Length of one slot, nanoseconds.
+        slot: u64,
+        /// How many slots.
+        slots: u64,
+    },
+    /// The last so many calls.
+    Count(usize),
+    /// So many in a row.
+    Consecutive(u64),
+}
+
+/// The settings, in plain numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Failed share that trips, in parts per million.
+    pub failure_ppm: u64,
+    /// Calls below which nothing is judged.
+    pub minimum: u64,
+    /// Open time, nanoseconds.
+    pub open_timeout: u64,
+    /// Longest open time that back-off reaches.
+    pub open_timeout_max: u64,
+    /// Back-off factor, whole.
+    pub backoff: u64,
+    /// Probes in flight at once.
+    pub half_open_requests: u32,
+    /// Successful probes that close.
+    pub half_open_successes: u32,
+    /// Failed probes tolerated.
+    pub half_open_failures: u32,
+    /// Lease of a probe, nanoseconds.
+    pub probe_lease: u64,
+    /// The window.
+    pub window: Window,
+    /// A call that took longer is slow; `None` is off.
+    pub slow_call: Option<u64>,
+    /// Slow share that trips, in parts per million.
+    pub slow_ppm: u64,
+}
+
+/// A permit of the model.
+#[derive(Clone, Copy, Debug)]
+pub struct Permit {
+    generation: u64,
+    state: State,
+    started: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    tick: u64,
+    failed: bool,
+    slow: bool,
+}
+
+/// The breaker.
+#[derive(Clone, Debug)]
+pub struct Breaker {
+    config: Config,
+    state: State,
+    generation: u64,
+    openings: u32,
+    /// When a generation began, kept by its parity: moments only grow.
+    moments: [u64; 2],
+    in_flight: u32,
+    successes: u32,
+    failures: u32,
+    entries: Vec<Entry>,
+    newest_tick: u64,
+    /// Every call ever counted.
+    pub total: Counts,
+    /// Requests not admitted.
+    pub rejected: u64,
+    /// Calls without an outcome.
+    pub ignored: u64,
+}
+
+impl Breaker {
+    /// A closed breaker.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            state: State::Closed,
+            generation: 0,
+            openings: 0,
+            moments: [0, 0],
+            in_flight: 0,
+            successes: 0,
+            failures: 0,
+            entries: Vec::new(),
+            newest_tick: 0,
+            total: Counts::default(),
+            rejected: 0,
+            ignored: 0,
+        }
+    }
+
+    /// The state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// State changes so far.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Probes in flight.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    fn moment(&mut self) -> &mut u64 {
+        &mut self.moments[(self.generation % 2) as usize]
+    }
+
+    fn change(&mut self, state: State, now: u64) {
+        self.generation += 1;
+        self.state = state;
+        self.in_flight = 0;
+        self.successes = 0;
+        self.failures = 0;
+        self.entries.clear();
+        self.touch(now);
+    }
+
+    fn touch(&mut self, now: u64) {
+        let moment = self.moment();
+        *moment = (*moment).max(now);
+    }
+
+    fn open_duration(&self) -> u64 {
+        let cap = self.config.open_timeout_max.max(self.config.open_timeout);
+        let mut duration = self.config.open_timeout;
+        for _ in 0..self.openings.min(63) {
+            duration = duration.saturating_mul(self.config.backoff).min(cap);
+        }
+        duration
+    }
+
+    /// Asks for admission.
+    ///
+    /// # Errors
+    /// As the real one.
+    pub fn acquire(&mut self, now: u64) -> Result<Permit, Rejected> {
+        let wait = match self.state {
+            State::Closed | State::Disabled | State::MetricsOnly => None,
+            State::ForcedOpen => {
+                self.rejected += 1;
+                return Err(Rejected { reason: Reason::ForcedOpen, retry_after: None });
+            }
+            State::Open => {
+                let deadline = self.moment().saturating_add(self.open_duration());
+                if now < deadline {
+                    Some((Reason::Open, deadline - now))
+                } else {
+                    self.change(State::HalfOpen, now);
+                    self.in_flight = 1;
+                    None
+                }
+            }
+            State::HalfOpen => {
+                let wanted = self.config.half_open_requests.max(self.config.half_open_successes);
+                if self.in_flight < self.config.half_open_requests
+                    && self.in_flight + self.successes < wanted
+                {
+                    self.in_flight += 1;
+                    self.touch(now);
+                    None
+                } else {
+                    let deadline = self.moment().saturating_add(self.config.probe_lease);
+                    if now < deadline {
+                        Some((Reason::HalfOpenFull, deadline - now))
+                    } else {
+                        self.change(State::HalfOpen, now);
+                        self.in_flight = 1;
+                        None
+                    }
+                }
+            }
+        };
+        match wait {
+            None => Ok(Permit { generation: self.generation, state: self.state, started: now }),
+            Some((reason, wait)) => {
+                self.rejected += 1;
+                Err(Rejected { reason, retry_after: Some(Nanos::new(wait)) })
+            }
+        }
+    }
+
+    /// Settles a permit; `weight` counts for failures.
+    pub fn settle(&mut self, permit: Permit, outcome: Outcome, weight: u32, now: u64) -> Settled {
+        if permit.generation != self.generation {
+            return Settled::Stale;
+        }
+        let slow = self.config.slow_call.is_some_and(|limit| now.saturating_sub(permit.started) > limit);
+        let failed = outcome == Outcome::Failure;
+        let weight = if failed { weight } else { 1 };
+        match permit.state {
+            State::HalfOpen => {
+                self.in_flight -= 1;
+                match outcome {
+                    Outcome::Ignored => self.ignored += 1,
+                    Outcome::Success if !slow => self.successes += 1,
+                    Outcome::Success => self.failures += 1,
+                    Outcome::Failure => self.failures += weight,
+                }
+                if self.failures > self.config.half_open_failures {
+                    self.openings = (self.openings + 1).min(63);
+                    self.change(State::Open, now);
+                } else if self.successes >= self.config.half_open_successes {
+                    self.openings = 0;
+                    self.change(State::Closed, now);
+                }
+            }
+            _ if outcome == Outcome::Ignored => self.ignored += 1,
+            State::Disabled => {}
+            _ => self.record(failed, slow, weight, now),
+        }
+        Settled::Recorded
+    }
+
+    fn record(&mut self, failed: bool, slow: bool, weight: u32, now: u64) {
+        if let Window::Time { slot, .. } = self.config.window {
+            self.newest_tick = self.newest_tick.max(now / slot);
+        }
+        let calls_before = self.window(now).calls;
+        for _ in 0..weight {
+            self.entries.push(Entry { tick: self.newest_tick, failed, slow });
+        }
+        self.total.calls += u64::from(weight);
+        self.total.failures += u64::from(weight) * u64::from(failed);
+        self.total.slow += u64::from(weight) * u64::from(slow);
+        if self.state != State::Closed {
+            return;
+        }
+        let counts = self.window(now);
+        let trips = match self.config.window {
+            Window::Consecutive(limit) => counts.failures >= limit || counts.slow >= limit,
+            _ => {
+                let judged = failed || slow || calls_before < self.config.minimum;
+                judged
+                    && counts.calls >= self.config.minimum
+                    && (reaches(counts.failures, counts.calls, self.config.failure_ppm)
+                        || counts.slow > 0 && reaches(counts.slow, counts.calls, self.config.slow_ppm))
+            }
+        };
+        if trips {
+            self.openings = 0;
+            self.change(State::Open, now);
+        }
+    }
+
+    /// The window's content.
+    pub fn window(&self, now: u64) -> Counts {
+        let inside: Vec<&Entry> = match self.config.window {
+            Window::Time { slot, slots } => {
+                let newest = self.newest_tick.max(now / slot);
+                self.entries.iter().filter(|entry| newest - entry.tick < slots).collect()
+            }
+            Window::Count(size) => self.entries.iter().rev().take(size).collect(),
+            Window::Consecutive(_) => {
+                let run = |hit: fn(&Entry) -> bool| {
+                    self.entries.iter().rev().take_while(|entry| hit(entry)).count() as u64
+                };
+                let (failures, slow) = (run(|entry| entry.failed), run(|entry| entry.slow));
+                return Counts { calls: failures.max(slow), failures, slow };
+            }
+        };
+        Counts {
+            calls: inside.len() as u64,
+            failures: inside.iter().filter(|entry| entry.failed).count() as u64,
+            slow: inside.iter().filter(|entry| entry.slow).count() as u64,
+        }
+    }
+
+    /// An operator's change.
+    pub fn operate(&mut self, state: State, now: u64) {
+        self.openings = 0;
+        self.change(state, now);
+    }
+}
+
+fn reaches(part: u64, whole: u64, ppm: u64) -> bool {
+    part * 1_000_000 >= whole * ppm
+}

@@ -1,0 +1,8 @@
+//! The sequential model: what a breaker and the limiters must do, written as plainly as possible.
+//!
+//! No atomics, no packing, no cleverness: every outcome is kept in a list, every rule stands as `design` words
+//! put it. `tests/` runs histories against the real core and compares every answer.
+
+pub mod breaker;
+pub mod sliding_window;
+pub mod token_bucket;
