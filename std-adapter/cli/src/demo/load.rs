@@ -104,7 +104,7 @@ impl Guard {
         config: CircuitBreakerConfig,
         screen: &Arc<Screen>,
     ) -> anyhow::Result<Self> {
-        let client = ResilientHttpClient::with_config("upstream", config.clone())?
+        let client = ResilientHttpClient::with_config("upstream", config)?
             .client(plain_client()?)
             .timeout(timeout);
         let openings = Arc::new(AtomicU64::new(0));

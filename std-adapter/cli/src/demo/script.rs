@@ -95,7 +95,8 @@ mod tests {
     fn a_phase_holds_from_its_beginning_to_the_next() {
         assert_eq!(index_at(Duration::ZERO), 0);
         for index in 1..SCRIPT.len() {
-            assert_eq!(index_at(begins(index) - Duration::from_nanos(1)), index - 1);
+            let just_before = begins(index).saturating_sub(Duration::from_nanos(1));
+            assert_eq!(index_at(just_before), index - 1);
             assert_eq!(index_at(begins(index)), index);
         }
         assert_eq!(index_at(length() * 2), SCRIPT.len() - 1);
