@@ -220,9 +220,10 @@ def test_partials_and_callable_objects(breaker: CircuitBreaker) -> None:
         assert await breaker(functools.partial(Get().__call__, "b"))() == "b"
 
     asyncio.run(main())
+    assert isinstance(breaker.call(Get), Get)
     assert breaker(functools.partial(int, base=2))("101") == 5
     assert breaker(len)("abc") == 3
-    assert calls(breaker) == (4, 0, 0)
+    assert calls(breaker) == (5, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 _P = ParamSpec("_P")
@@ -89,8 +90,17 @@ async def acall(
 _Wrapper = Callable[[Callable[..., Any], Callable[[], Guard]], Callable[..., Any]]
 
 
+_SPECIAL = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_GENERATOR
+
+
 def _wrapper(function: Callable[..., Any]) -> _Wrapper:
-    for candidate in (function, getattr(function, "__call__", None)):
+    # What most calls are of, told apart without a microsecond of inspection.
+    inner = function.__func__ if type(function) is MethodType else function
+    if type(inner) is BuiltinFunctionType:
+        return _plain
+    if type(inner) is FunctionType and not (inner.__dict__ or inner.__code__.co_flags & _SPECIAL):
+        return _plain
+    for candidate in (function, getattr(type(function), "__call__", None)):
         if inspect.iscoroutinefunction(candidate):
             return _coroutine
         if inspect.isasyncgenfunction(candidate):

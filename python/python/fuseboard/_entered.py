@@ -7,7 +7,7 @@ object on the way in and out, even where a generator moves between threads or co
 
 from __future__ import annotations
 
-import threading
+from threading import get_ident
 from types import FrameType
 from typing import Generic, TypeVar
 
@@ -15,31 +15,38 @@ _T = TypeVar("_T")
 
 
 class Entered(Generic[_T]):
-    """The permits of the `with` blocks that are open at the moment."""
+    """The permits of the `with` blocks that are open at the moment.
 
-    __slots__ = ("_lock", "_open")
+    It needs no lock: a frame is run by one thread at a time, and the dictionary itself is safe.
+    """
+
+    __slots__ = ("_open",)
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: list[tuple[FrameType, int, _T]] = []
+        self._open: dict[FrameType, tuple[int, list[_T]]] = {}
 
     def push(self, frame: FrameType, permit: _T) -> None:
         """A block has been entered."""
-        entry = (frame, threading.get_ident(), permit)
-        with self._lock:
-            self._open.append(entry)
+        entry = self._open.get(frame)
+        if entry is None:
+            self._open[frame] = (get_ident(), [permit])
+        else:
+            entry[1].append(permit)
 
     def pop(self, frame: FrameType) -> _T | None:
         """The permit of the innermost block of this frame. An `ExitStack` leaves from another
         frame than it enters: then it is the last one that this thread entered.
         """
-        thread = threading.get_ident()
-        with self._lock:
-            by_thread = None
-            for index in range(len(self._open) - 1, -1, -1):
-                entry = self._open[index]
-                if entry[0] is frame:
-                    return self._open.pop(index)[2]
-                if by_thread is None and entry[1] == thread:
-                    by_thread = index
-            return None if by_thread is None else self._open.pop(by_thread)[2]
+        entry = self._open.get(frame)
+        if entry is None:
+            thread = get_ident()
+            for other, candidate in reversed(list(self._open.items())):
+                if candidate[0] == thread:
+                    frame, entry = other, candidate
+                    break
+            else:
+                return None
+        permit = entry[1].pop()
+        if not entry[1]:
+            del self._open[frame]
+        return permit

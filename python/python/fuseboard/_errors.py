@@ -52,9 +52,9 @@ class RejectedError(FuseboardError):
     _what = "rejected"
 
     def __init__(self, name: str, reason: str, retry_after: float | None) -> None:
-        super().__init__(name, reason, retry_after)
+        # `args` is set by `__new__` already, and nothing else is left for the base to do.
         self.name = name
-        self.reason = Reason(reason)
+        self.reason = _REASONS[reason]
         self.retry_after = retry_after
 
     def __str__(self) -> str:
@@ -83,6 +83,7 @@ class ConcurrencyLimitError(RejectedError):
     _what = "concurrency limit"
 
 
+_REASONS: dict[str, Reason] = {reason.value: reason for reason in Reason}
 _TEXT = {
     Reason.OPEN: "open",
     Reason.HALF_OPEN_FULL: "half-open and all probe places are taken",
