@@ -28,7 +28,7 @@ struct Arguments {
     host: Choice,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Choice {
     Rust,
     C,
@@ -43,6 +43,17 @@ type NewHost = fn() -> Box<dyn Host>;
 const HOSTS: [(Choice, NewHost); 1] = [(Choice::Rust, || Box::new(RustHost::default()))];
 
 impl Choice {
+    /// The word on the command line.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::C => "c",
+            Self::Cpp => "cpp",
+            Self::Python => "python",
+            Self::All => "all",
+        }
+    }
+
     fn hosts(self) -> Result<Vec<NewHost>> {
         let wanted: Vec<Self> = match self {
             Self::All => vec![Self::Rust, Self::C, Self::Cpp, Self::Python],
@@ -53,7 +64,9 @@ impl Choice {
             match HOSTS.iter().find(|(known, _)| *known == choice) {
                 Some((_, host)) => hosts.push(*host),
                 None => bail!(
-                    "--host {self:?}: no traces can be played against {choice:?} yet; choose --host rust"
+                    "--host {}: no trace can be played against {} yet; choose --host rust",
+                    self.word(),
+                    choice.word()
                 ),
             }
         }

@@ -33,7 +33,7 @@ enum Task {
     /// nothing failed.
     Test {
         /// Suites; all when none is named.
-        #[arg(value_parser = PossibleValuesParser::new(SUITES.iter().map(|suite| suite.name)), hide_possible_values = true)]
+        #[arg(value_parser = PossibleValuesParser::new(SUITES.iter().map(|suite| suite.name)), value_name = "NAME", hide_possible_values = true)]
         names: Vec<String>,
         /// Says what the suites are and runs none.
         #[arg(long)]
