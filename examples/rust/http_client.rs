@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = start_server()?;
     let config = CircuitBreakerConfig {
         minimum_requests: 4,
-        open_timeout: Duration::from_millis(100),
+        open_timeout: Duration::from_millis(300),
         half_open_requests: 1,
         ..Default::default()
     };
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         assert_eq!(client.circuit_state(), CircuitState::Open);
 
-        tokio::time::sleep(Duration::from_millis(120)).await;
+        tokio::time::sleep(Duration::from_millis(350)).await;
         let user = get_user_with_fallback(&client, server, 7, &mut cache).await?;
         println!("9: {user}");
         assert_eq!(client.circuit_state(), CircuitState::Closed);

@@ -18,7 +18,7 @@ fn main() {
         "sensor",
         CircuitBreakerConfig {
             minimum_requests: 4,
-            open_timeout: Duration::from_millis(100),
+            open_timeout: Duration::from_millis(300),
             half_open_requests: 1,
             ..Default::default()
         },
@@ -36,7 +36,7 @@ fn main() {
     assert_eq!(breaker.state(), CircuitState::Open);
 
     // Once the open time is over, one call goes through as a probe and decides.
-    std::thread::sleep(Duration::from_millis(120));
+    std::thread::sleep(Duration::from_millis(350));
     let value = breaker
         .call_blocking(|| read_sensor(true))
         .expect("connected again");

@@ -80,7 +80,7 @@ fn breaker_config() -> CircuitBreakerConfig {
         open_timeout: Duration::from_millis(150),
         half_open_requests: 3,
         window_size: Duration::from_millis(500),
-        slow_call_duration: Some(Duration::from_millis(100)),
+        slow_call_duration: Some(Duration::from_millis(120)),
         slow_call_threshold: 0.5,
         // Longer than the client's time limit: a hung probe is answered for by its timeout.
         probe_lease: Some(Duration::from_secs(1)),

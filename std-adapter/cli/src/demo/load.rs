@@ -276,11 +276,10 @@ fn moments(load: &Load) -> impl Iterator<Item = Duration> {
 
 fn progress(calls: &[Call], upstream: &Upstream) -> String {
     format!(
-        "served {:>4} · failed {:>3} · rejected {:>3} · limited {:>2} · upstream holds {:>3}",
+        "served {:>3} · failed {:>3} · rejected {:>3} · upstream holds {:>3}",
         count(calls, Ending::Served),
         count(calls, Ending::Failed),
         count(calls, Ending::Rejected),
-        count(calls, Ending::Limited),
         upstream.holds(),
     )
 }

@@ -33,9 +33,9 @@ impl Screen {
             let length = script::length().as_millis() as u64;
             let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stdout());
             let line = if colour {
-                "  {bar:20.cyan/dim} {msg}"
+                "  {bar:16.cyan/dim} {msg}"
             } else {
-                "  {bar:20} {msg}"
+                "  {bar:16} {msg}"
             };
             let style = ProgressStyle::with_template(line)
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -191,7 +191,7 @@ fn reason(transition: &Transition, config: &CircuitBreakerConfig) -> String {
             percent(config.failure_threshold),
         ),
         Cause::SlowCallRate => format!(
-            "{} of {} calls took over {slow} ms ≥ {}",
+            "slow calls {} of {} calls ≥ {}",
             percent(counts.slow_call_rate()),
             counts.calls,
             percent(config.slow_call_threshold),

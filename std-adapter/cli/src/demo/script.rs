@@ -49,7 +49,7 @@ pub(crate) const SCRIPT: [Phase; 7] = [
     phase(
         "recovering",
         800,
-        Behaviour::Answer(Duration::from_millis(40)),
+        Behaviour::Answer(Duration::from_millis(60)),
         false,
     ),
     phase("healthy", 800, Behaviour::Answer(QUICK), false),
