@@ -104,7 +104,7 @@ fn one(suite: &Suite, place: &Place, deep: bool) -> Outcome {
             if !output.ends_with('\n') {
                 println!();
             }
-            return ended(tally, &format!("failed: {line}"));
+            return ended(tally, &blame(&step.reader.failures(&output), &line));
         }
     }
     if tally.passed == 0 {
@@ -117,6 +117,20 @@ fn one(suite: &Suite, place: &Place, deep: bool) -> Outcome {
         ""
     };
     ended(tally, why)
+}
+
+/// The first tests that failed, or the command when it names none.
+fn blame(failures: &[&str], line: &str) -> String {
+    const SHOWN: usize = 3;
+    match failures.len() {
+        0 => format!("failed: {line}"),
+        count if count <= SHOWN => failures.join(", "),
+        count => format!(
+            "{}, and {} more",
+            failures[..SHOWN].join(", "),
+            count - SHOWN
+        ),
+    }
 }
 
 /// The step as a process, and as a line that can be typed.
@@ -231,6 +245,13 @@ mod tests {
                 .contains("no reason")
         );
         assert!(allowed_skips("firmware").is_err());
+    }
+
+    #[test]
+    fn blame_is_short() {
+        assert_eq!(blame(&[], "cargo test"), "failed: cargo test");
+        assert_eq!(blame(&["a", "b", "c"], ""), "a, b, c");
+        assert_eq!(blame(&["a", "b", "c", "d", "e"], ""), "a, b, c, and 2 more");
     }
 
     #[test]

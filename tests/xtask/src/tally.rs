@@ -71,6 +71,31 @@ impl Reader {
         }
         tally
     }
+
+    /// The names of the tests that failed, as the tool gives them.
+    pub fn failures(self, output: &str) -> Vec<&str> {
+        output
+            .lines()
+            .filter_map(|line| self.failure(line))
+            .collect()
+    }
+
+    fn failure(self, line: &str) -> Option<&str> {
+        match self {
+            Self::Libtest => line.strip_prefix("test ")?.strip_suffix(" ... FAILED"),
+            Self::Pytest => {
+                let test = line
+                    .strip_prefix("FAILED ")
+                    .or(line.strip_prefix("ERROR "))?;
+                Some(test.split_once(" - ").map_or(test, |(name, _)| name))
+            }
+            Self::Conformance => {
+                let (place, _) = line.split_once(": ")?;
+                place.contains(".trace:").then_some(place)
+            }
+            Self::Exit | Self::Preparation => None,
+        }
+    }
 }
 
 fn libtest(output: &str) -> Tally {
@@ -221,5 +246,32 @@ error: test failed, to rerun pass `-p b`
             tally(40, 0, 0)
         );
         assert_eq!(Reader::Conformance.tally("40 passed", true), tally(0, 0, 0));
+    }
+
+    #[test]
+    fn what_failed_is_named() {
+        let names = |reader: Reader, output| reader.failures(output);
+        assert_eq!(
+            names(
+                Reader::Libtest,
+                "test a::b ... ok\ntest c::d ... FAILED\nfailures:\n    c::d\n"
+            ),
+            ["c::d"]
+        );
+        assert_eq!(
+            names(
+                Reader::Pytest,
+                "FAILED tests/test_a.py::test_b - assert 1 == 2\nERROR tests/test_c.py\n"
+            ),
+            ["tests/test_a.py::test_b", "tests/test_c.py"]
+        );
+        assert_eq!(
+            names(
+                Reader::Conformance,
+                "t/a.trace:4: 0s b state\n  got:      x\n"
+            ),
+            ["t/a.trace:4"]
+        );
+        assert!(names(Reader::Exit, "error: no").is_empty());
     }
 }
