@@ -192,8 +192,13 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         slow: bool,
         is_current: impl Fn() -> bool,
     ) -> Option<bool> {
-        // Relaxed: the addition below returns the value that counts.
-        let seen = Slot(word.load(Ordering::Relaxed));
+        // Acquire: pairs with the Release of whoever gave the slot another tag: `is_current` must not
+        // see an older state than he did, or it would take a new generation's slot for an old one.
+        let seen = Slot(word.load(if cfg!(fuseboard_fault = "slot_load_relaxed") {
+            Ordering::Relaxed
+        } else {
+            Ordering::Acquire
+        }));
         if (!seen.has_tag_of(expected) || seen.is_half_full())
             && !self.prepare(word, seen, expected, slow, is_current)?
         {
