@@ -50,12 +50,12 @@ pub(crate) fn table(without: &Finished, with: &Finished) -> Table {
     table
 }
 
-/// The difference in two sentences.
+/// The difference in words.
 pub(crate) fn summary(without: &Finished, with: &Finished) -> String {
     let saved = waited(without, |_| true).saturating_sub(waited(with, |_| true));
     format!(
-        "The breaker saved callers {} of waiting and the sick upstream {} of {} requests.\n\
-         A rejected caller knows at once, and can answer from a cache or try elsewhere.",
+        "It saved callers {} of waiting and the sick upstream {} of {} requests;\n\
+         a rejected caller knows at once, and can answer from a cache or try elsewhere.",
         seconds(saved),
         without
             .upstream

@@ -98,10 +98,10 @@ impl Screen {
         self.line(&format!(
             "{BOLD}The same load on the same failing HTTP server, without a breaker and with one.{BOLD:#}\n\
              {DIM}\
-             upstream  http://{upstream}, {WORKERS} workers; its faults follow a script of {:.1} s\n\
-             load      {} calls a second and {spike} at once at {:.1} s; a caller gives up after {} ms\n\
+             upstream  http://{upstream}, {WORKERS} workers; its faults follow a {:.1} s script\n\
+             load      {} calls a second, {spike} more at {:.1} s; callers give up after {} ms\n\
              limiter   token bucket: {} a second, {} at once\n\
-             breaker   opens at {} failed or {} slow (over {} ms) of {} or more calls in {} ms;\n\
+             breaker   opens at {} failed or {} slow (over {} ms) of {}+ calls in {} ms;\n\
              \u{20}         stays open {} ms, then {} probes decide\
              {DIM:#}",
             script::length().as_secs_f64(),
