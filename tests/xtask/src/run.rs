@@ -164,6 +164,8 @@ fn command(step: &Step, place: &Place, deep: bool) -> (Command, String) {
     }
     if deep {
         variables.push(("FUSEBOARD_DEEP", "1".to_owned()));
+        // For property tests that keep the default number of cases.
+        variables.push(("PROPTEST_CASES", "20000".to_owned()));
     }
     for argument in step.arguments {
         let target = place.target.to_string_lossy();
@@ -264,7 +266,7 @@ mod tests {
         let suite = |name| SUITES.iter().find(|suite| suite.name == name).unwrap();
         let (process, line) = command(&suite("loom").steps[0], &place, true);
         assert!(
-            line.contains("--cfg fuseboard_loom' FUSEBOARD_DEEP=1 cargo test"),
+            line.contains("--cfg fuseboard_loom' FUSEBOARD_DEEP=1 PROPTEST_CASES=20000 cargo test"),
             "{line}"
         );
         assert!(line.contains("--target-dir target/loom"), "{line}");
