@@ -87,7 +87,7 @@ impl SettingsWords {
         Geometry {
             kind,
             size: ((shape >> 2) as u32).max(1),
-            slot: Nanos::new(self.slot.load(READ).max(1)),
+            slot: Nanos::new(self.slot.load(READ)),
         }
     }
 

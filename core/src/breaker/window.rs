@@ -152,7 +152,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
             tick: &self.head.tick,
             totals: &self.head.totals,
             stripes: self.stripes,
-            slot: geometry.slot,
+            slot: geometry.slot.max(Nanos::new(1)),
             slots: u64::from(geometry.size).clamp(1, SLOTS as u64),
         }
     }
