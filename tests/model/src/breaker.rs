@@ -156,7 +156,10 @@ impl Breaker {
             State::Closed | State::Disabled | State::MetricsOnly => None,
             State::ForcedOpen => {
                 self.rejected += 1;
-                return Err(Rejected { reason: Reason::ForcedOpen, retry_after: None });
+                return Err(Rejected {
+                    reason: Reason::ForcedOpen,
+                    retry_after: None,
+                });
             }
             State::Open => {
                 let deadline = self.moment().saturating_add(self.open_duration());
@@ -169,7 +172,10 @@ impl Breaker {
                 }
             }
             State::HalfOpen => {
-                let wanted = self.config.half_open_requests.max(self.config.half_open_successes);
+                let wanted = self
+                    .config
+                    .half_open_requests
+                    .max(self.config.half_open_successes);
                 if self.in_flight < self.config.half_open_requests
                     && self.in_flight + self.successes < wanted
                 {
@@ -189,10 +195,17 @@ impl Breaker {
             }
         };
         match wait {
-            None => Ok(Permit { generation: self.generation, state: self.state, started: now }),
+            None => Ok(Permit {
+                generation: self.generation,
+                state: self.state,
+                started: now,
+            }),
             Some((reason, wait)) => {
                 self.rejected += 1;
-                Err(Rejected { reason, retry_after: Some(Nanos::new(wait)) })
+                Err(Rejected {
+                    reason,
+                    retry_after: Some(Nanos::new(wait)),
+                })
             }
         }
     }
@@ -202,7 +215,10 @@ impl Breaker {
         if permit.generation != self.generation {
             return Settled::Stale;
         }
-        let slow = self.config.slow_call.is_some_and(|limit| now.saturating_sub(permit.started) > limit);
+        let slow = self
+            .config
+            .slow_call
+            .is_some_and(|limit| now.saturating_sub(permit.started) > limit);
         let failed = outcome == Outcome::Failure;
         let weight = if failed { weight } else { 1 };
         match permit.state {
@@ -235,7 +251,11 @@ impl Breaker {
         }
         let calls_before = self.window(now).calls;
         for _ in 0..weight {
-            self.entries.push(Entry { tick: self.newest_tick, failed, slow });
+            self.entries.push(Entry {
+                tick: self.newest_tick,
+                failed,
+                slow,
+            });
         }
         self.total.calls += u64::from(weight);
         self.total.failures += u64::from(weight) * u64::from(failed);
@@ -251,7 +271,8 @@ impl Breaker {
                 judged
                     && counts.calls >= self.config.minimum
                     && (reaches(counts.failures, counts.calls, self.config.failure_ppm)
-                        || counts.slow > 0 && reaches(counts.slow, counts.calls, self.config.slow_ppm))
+                        || counts.slow > 0
+                            && reaches(counts.slow, counts.calls, self.config.slow_ppm))
             }
         };
         if trips {
@@ -265,15 +286,26 @@ impl Breaker {
         let inside: Vec<&Entry> = match self.config.window {
             Window::Time { slot, slots } => {
                 let newest = self.newest_tick.max(now / slot);
-                self.entries.iter().filter(|entry| newest - entry.tick < slots).collect()
+                self.entries
+                    .iter()
+                    .filter(|entry| newest - entry.tick < slots)
+                    .collect()
             }
             Window::Count(size) => self.entries.iter().rev().take(size).collect(),
             Window::Consecutive(_) => {
                 let run = |hit: fn(&Entry) -> bool| {
-                    self.entries.iter().rev().take_while(|entry| hit(entry)).count() as u64
+                    self.entries
+                        .iter()
+                        .rev()
+                        .take_while(|entry| hit(entry))
+                        .count() as u64
                 };
                 let (failures, slow) = (run(|entry| entry.failed), run(|entry| entry.slow));
-                return Counts { calls: failures.max(slow), failures, slow };
+                return Counts {
+                    calls: failures.max(slow),
+                    failures,
+                    slow,
+                };
             }
         };
         Counts {

@@ -11,7 +11,11 @@ pub struct SlidingWindow {
 impl SlidingWindow {
     /// An empty log.
     pub fn new(limit: u32, window: u64) -> Self {
-        Self { limit: limit as usize, window, times: Vec::new() }
+        Self {
+            limit: limit as usize,
+            window,
+            times: Vec::new(),
+        }
     }
 
     /// Takes `cost` units, or says how many nanoseconds to wait (`None`: never).

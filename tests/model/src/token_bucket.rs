@@ -15,16 +15,23 @@ impl TokenBucket {
     /// A full bucket: `units` in each `per` nanoseconds.
     pub fn new(units: u64, per: u64, burst: u64) -> Self {
         let (units, per, burst) = (u128::from(units), u128::from(per), u128::from(burst));
-        Self { units, per, burst, level: burst * per, seen: 0 }
+        Self {
+            units,
+            per,
+            burst,
+            level: burst * per,
+            seen: 0,
+        }
     }
 
     fn level_at(&self, now: u128) -> Option<u128> {
         // A clock that went back admits nothing that the latest time seen would not: what flowed in since is missing.
+        let full = self.burst * self.per;
         if now >= self.seen {
-            let full = self.burst * self.per;
             Some((self.level + (now - self.seen) * self.units).min(full))
         } else {
-            self.level.checked_sub((self.seen - now) * self.units)
+            let level = self.level.checked_sub((self.seen - now) * self.units)?;
+            Some(level.min(full))
         }
     }
 
@@ -43,13 +50,14 @@ impl TokenBucket {
                     self.level = level - cost;
                     self.seen = now;
                 } else {
-                    self.level -= cost;
+                    self.level = level - cost + (self.seen - now) * self.units;
                 }
                 Ok(())
             }
             _ => {
                 // From the latest time seen on, the bucket fills; before, it only lacks.
-                let missing = (cost + self.seen * self.units).saturating_sub(self.level + now * self.units);
+                let missing =
+                    (cost + self.seen * self.units).saturating_sub(self.level + now * self.units);
                 Err(Some(missing.div_ceil(self.units) as u64))
             }
         }
@@ -57,7 +65,8 @@ impl TokenBucket {
 
     /// Whole units that would be admitted.
     pub fn available(&self, now: u64) -> u64 {
-        self.level_at(u128::from(now)).map_or(0, |level| (level / self.per) as u64)
+        self.level_at(u128::from(now))
+            .map_or(0, |level| (level / self.per) as u64)
     }
 
     /// Gives `cost` back, up to a bucket that is full at `now`.

@@ -16,7 +16,11 @@ use proptest::test_runner::{FileFailurePersistence, TestRunner};
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Acquire,
-    Settle { permit: usize, outcome: Outcome, weight: u32 },
+    Settle {
+        permit: usize,
+        outcome: Outcome,
+        weight: u32,
+    },
     Wait(u64),
     Back(u64),
     Operate(State),
@@ -58,7 +62,10 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn window() -> impl Strategy<Value = Window> {
     prop_oneof![
-        (1_u64..=10, prop_oneof![Just(SECOND), Just(SECOND / 4), Just(777_777_777)])
+        (
+            1_u64..=10,
+            prop_oneof![Just(SECOND), Just(SECOND / 4), Just(777_777_777)]
+        )
             .prop_map(|(slots, slot)| Window::Time { slot, slots }),
         prop_oneof![1_usize..=30, Just(24), Just(25), Just(48), Just(240)].prop_map(Window::Count),
         (1_u64..6).prop_map(Window::Consecutive),
@@ -140,7 +147,10 @@ fn compare(config: Config, steps: &[Step]) -> Result<BTreeSet<&'static str>, Tes
         match step {
             Step::Acquire => {
                 attempts += 1;
-                prop_assert_eq!(breaker.check(at).is_ok(), model.clone().acquire(now).is_ok());
+                prop_assert_eq!(
+                    breaker.check(at).is_ok(),
+                    model.clone().acquire(now).is_ok()
+                );
                 match (breaker.acquire(at, &seen), model.acquire(now)) {
                     (Ok(raw), Ok(permit)) => {
                         admitted += 1;
@@ -152,7 +162,11 @@ fn compare(config: Config, steps: &[Step]) -> Result<BTreeSet<&'static str>, Tes
                     }
                 }
             }
-            Step::Settle { permit, outcome, weight } => {
+            Step::Settle {
+                permit,
+                outcome,
+                weight,
+            } => {
                 if permits.is_empty() {
                     continue;
                 }
@@ -214,13 +228,23 @@ fn b1_w1_p4_o1_histories_agree_with_the_model() {
     });
     let reached = RefCell::new(BTreeSet::new());
     runner
-        .run(&(config(), prop::collection::vec(step(), 1..120)), |(config, steps)| {
-            reached.borrow_mut().extend(compare(config, &steps)?);
-            Ok(())
-        })
+        .run(
+            &(config(), prop::collection::vec(step(), 1..120)),
+            |(config, steps)| {
+                reached.borrow_mut().extend(compare(config, &steps)?);
+                Ok(())
+            },
+        )
         .unwrap_or_else(|error| panic!("{error}"));
     // Sometimes: no check above is vacuous.
-    for wanted in State::ALL.iter().map(|state| state.as_str()).chain(["stale"]) {
-        assert!(reached.borrow().contains(wanted), "no history reached `{wanted}`");
+    for wanted in State::ALL
+        .iter()
+        .map(|state| state.as_str())
+        .chain(["stale"])
+    {
+        assert!(
+            reached.borrow().contains(wanted),
+            "no history reached `{wanted}`"
+        );
     }
 }
