@@ -264,16 +264,14 @@ impl Breaker {
             return;
         }
         let counts = self.window(now);
-        let trips = match self.config.window {
-            Window::Consecutive(limit) => counts.failures >= limit || counts.slow >= limit,
-            _ => {
-                let judged = failed || slow || calls_before < self.config.minimum;
-                judged
-                    && counts.calls >= self.config.minimum
-                    && (reaches(counts.failures, counts.calls, self.config.failure_ppm)
-                        || counts.slow > 0
-                            && reaches(counts.slow, counts.calls, self.config.slow_ppm))
-            }
+        let trips = if let Window::Consecutive(limit) = self.config.window {
+            counts.failures >= limit || counts.slow >= limit
+        } else {
+            let judged = failed || slow || calls_before < self.config.minimum;
+            let enough = counts.calls >= self.config.minimum;
+            let too_many = reaches(counts.failures, counts.calls, self.config.failure_ppm)
+                || counts.slow > 0 && reaches(counts.slow, counts.calls, self.config.slow_ppm);
+            judged && enough && too_many
         };
         if trips {
             self.openings = 0;
