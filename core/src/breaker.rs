@@ -15,10 +15,11 @@ mod word;
 
 use crate::breaker::borrowed::Permit;
 use crate::breaker::config::CircuitBreakerConfig;
-use crate::breaker::permit::{Kind, RawPermit};
+use crate::breaker::permit::{Purpose, RawPermit};
+use crate::breaker::rules::{Geometry, Kind};
 use crate::breaker::settings::SettingsWords;
 use crate::breaker::state::{Change, ProbeSettled, StateWord};
-use crate::breaker::window::{Head, Sample, Stripe, Verdict, Window};
+use crate::breaker::window::{Head, Judgement, Sample, Stripe, Verdict, Window};
 use crate::breaker::word::Word;
 use crate::error::ConfigError;
 use crate::event::{Counts, Observer, Transition};
@@ -223,24 +224,24 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
             1
         };
         let slow = now.saturating_sub(permit.started()) > self.settings.slow_call_duration();
-        match permit.kind() {
-            Kind::Call => {
+        match permit.purpose() {
+            Purpose::Call => {
                 let sample = Sample::new(outcome == Outcome::Failure, slow, weight);
                 self.record(permit.generation(), now, sample, observer)
             }
-            Kind::Probe => {
+            Purpose::Probe => {
                 let outcome = if slow { Outcome::Failure } else { outcome };
                 self.settle_probe(permit.generation(), outcome, weight, now, observer)
             }
-            Kind::Uncounted => self.if_current(permit.generation()),
+            Purpose::Uncounted => self.if_current(permit.generation()),
         }
     }
 
     /// Settles a permit whose call gave no outcome: neutral, and its place is free again.
     pub fn cancel(&self, permit: RawPermit, observer: &impl Observer) -> Settled {
-        let settled = match permit.kind() {
-            Kind::Call | Kind::Uncounted => self.if_current(permit.generation()),
-            Kind::Probe => {
+        let settled = match permit.purpose() {
+            Purpose::Call | Purpose::Uncounted => self.if_current(permit.generation()),
+            Purpose::Probe => {
                 // A cancelled probe changes no state, so its moment is not needed.
                 self.settle_probe(
                     permit.generation(),
@@ -280,39 +281,58 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
             return Settled::Stale;
         }
         let geometry = self.settings.geometry();
-        match window.record(geometry, self.stripe(), generation, now, sample, is_current) {
-            Verdict::Stale => return Settled::Stale,
-            Verdict::Counted => {}
-            Verdict::Judge(counts) => {
-                self.judge(generation, counts, now, observer);
-            }
-            Verdict::JudgeAt { counts, tick } => {
-                if self.judge(generation, counts, now, observer) {
-                    window.set_mature(geometry, tick, generation);
-                }
+        let verdict = window.record(geometry, self.stripe(), generation, now, sample, is_current);
+        match verdict {
+            Verdict::Stale => Settled::Stale,
+            Verdict::Counted => Settled::Recorded,
+            Verdict::Judge(judgement) => {
+                self.judge(geometry, generation, sample, judgement, now, observer);
+                Settled::Recorded
             }
         }
-        Settled::Recorded
     }
 
-    /// Trips the breaker if the counts say so. `true`: they reached the minimum and do not trip.
-    fn judge(&self, generation: u32, counts: Counts, now: Nanos, observer: &impl Observer) -> bool {
-        let geometry = self.settings.geometry();
-        let cause = if geometry.kind == rules::Kind::Consecutive {
-            policy::judge_run(counts, u64::from(geometry.size))
+    /// Trips the breaker if what the window holds says so.
+    fn judge(
+        &self,
+        geometry: Geometry,
+        generation: u32,
+        sample: Sample,
+        judgement: Judgement,
+        now: Nanos,
+        observer: &impl Observer,
+    ) {
+        let Judgement {
+            held,
+            calls_before,
+            tick,
+        } = judgement;
+        let cause = if geometry.kind == Kind::Consecutive {
+            policy::judge_run(held.counts, u64::from(geometry.size))
         } else {
-            let minimum = self.settings.minimum();
-            if counts.calls < minimum {
-                return false;
+            let minimum = self.settings.minimum().saturating_mul(held.one);
+            if held.counts.calls < minimum {
+                return;
             }
             let (failure_ppm, slow_ppm) = self.settings.thresholds();
-            policy::judge(counts, failure_ppm, slow_ppm)
+            // A success is judged only when it reaches the minimum.
+            if sample.is_bad() || calls_before < minimum {
+                policy::judge(held.counts, failure_ppm, slow_ppm)
+            } else {
+                None
+            }
         };
-        let Some(cause) = cause else { return true };
-        if let Some(change) = self.words.state.trip(generation, cause, now) {
-            tell(observer, change, now, counts);
+        match (cause, tick) {
+            (Some(cause), _) => {
+                if let Some(change) = self.words.state.trip(generation, cause, now) {
+                    tell(observer, change, now, held.rounded());
+                }
+            }
+            (None, Some(tick)) => {
+                self.words.window().set_mature(geometry, tick, generation);
+            }
+            (None, None) => {}
         }
-        false
     }
 
     fn settle_probe(

@@ -2,7 +2,7 @@
 
 use crate::breaker::rules::{
     CONSECUTIVE_MAX, FACTOR_ONE, Geometry, Kind, MINIMUM_MAX, OUTCOMES_PER_WORD, OpenRules, PPM,
-    ROUND_MAX, RoundRules, SLOT_MIN, SLOTS_MAX, Settings,
+    ROUND_MAX, RoundRules, SLOT_MIN, SLOTS_MAX, Settings, decay_steps,
 };
 use crate::error::ConfigError;
 use crate::nanos::Nanos;
@@ -33,6 +33,13 @@ pub enum Window {
     /// Trips after so many failures (or slow calls) in a row, 1 to 100,000; `failure_threshold`,
     /// `slow_call_threshold` and `minimum_requests` do not apply.
     Consecutive(u32),
+    /// All calls, an old one weighing half as much as one that is `half_life` younger. The weight falls in
+    /// steps: two for each half-life with the default ten slots, 1, 2, 4 or 8 as the slots allow; after
+    /// all slots a call is forgotten (with ten slots after five half-lives, when it weighs 3 %).
+    Decay {
+        /// The age at which a call weighs half; at least 10 us for each step.
+        half_life: Nanos,
+    },
 }
 
 /// Settings of a circuit breaker; the names and defaults are the same in every language.
@@ -387,6 +394,24 @@ const fn geometry(window: Window, capacity: usize) -> Result<(Geometry, u64), Co
                     slot: Nanos::ZERO,
                 },
                 calls as u64,
+            ))
+        }
+        Window::Decay { half_life } => {
+            let slot = half_life.get() / decay_steps(capacity) as u64;
+            if slot < SLOT_MIN.get() {
+                return Err(ConfigError::span(
+                    "window",
+                    half_life,
+                    "a half-life lasts at least 10us for each of its steps",
+                ));
+            }
+            Ok((
+                Geometry {
+                    kind: Kind::Decay,
+                    size: capacity as u32,
+                    slot: Nanos::new(slot),
+                },
+                u64::MAX,
             ))
         }
         Window::Consecutive(calls) => {

@@ -9,29 +9,34 @@ use crate::nanos::Nanos;
 impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
     /// Rejects every request until another manual verb.
     pub fn force_open(&self, now: Nanos, observer: &impl Observer) {
-        self.operate(State::ForcedOpen, now, observer);
+        self.operate(State::ForcedOpen, now, None, observer);
+    }
+
+    /// Rejects every request before `until`; then the breaker probes as after any opening.
+    pub fn force_open_until(&self, until: Nanos, now: Nanos, observer: &impl Observer) {
+        self.operate(State::ForcedOpen, now, Some(until.max(now)), observer);
     }
 
     /// Admits every request and counts nothing until another manual verb.
     pub fn disable(&self, now: Nanos, observer: &impl Observer) {
-        self.operate(State::Disabled, now, observer);
+        self.operate(State::Disabled, now, None, observer);
     }
 
     /// Admits and counts every request and never trips until another manual verb.
     pub fn metrics_only(&self, now: Nanos, observer: &impl Observer) {
-        self.operate(State::MetricsOnly, now, observer);
+        self.operate(State::MetricsOnly, now, None, observer);
     }
 
     /// Closes the breaker with an empty window; permits given before change nothing any more.
     pub fn reset(&self, now: Nanos, observer: &impl Observer) {
-        self.operate(State::Closed, now, observer);
+        self.operate(State::Closed, now, None, observer);
     }
 
-    fn operate(&self, to: State, now: Nanos, observer: &impl Observer) {
+    fn operate(&self, to: State, now: Nanos, until: Option<Nanos>, observer: &impl Observer) {
         let change = self
             .words
             .state
-            .operate(to, now, |from, to| self.clear_window(from, to));
+            .operate(to, now, until, |from, to| self.clear_window(from, to));
         tell(observer, change, now, Counts::default());
     }
 

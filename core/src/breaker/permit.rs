@@ -13,13 +13,13 @@ use crate::nanos::Nanos;
 #[must_use = "a permit that is never settled holds its probe place until the lease is over"]
 pub struct RawPermit {
     generation: u32,
-    kind: Kind,
+    purpose: Purpose,
     started: Nanos,
 }
 
 /// What settling the permit will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum Purpose {
     /// A call whose outcome goes into the window.
     Call,
     /// A place in a half-open round.
@@ -30,14 +30,14 @@ pub(crate) enum Kind {
 
 impl RawPermit {
     pub(crate) fn new(word: Word, started: Nanos) -> Self {
-        let kind = match word.state() {
-            State::HalfOpen => Kind::Probe,
-            State::Disabled => Kind::Uncounted,
-            _ => Kind::Call,
+        let purpose = match word.state() {
+            State::HalfOpen => Purpose::Probe,
+            State::Disabled => Purpose::Uncounted,
+            _ => Purpose::Call,
         };
         Self {
             generation: word.generation(),
-            kind,
+            purpose,
             started,
         }
     }
@@ -46,8 +46,8 @@ impl RawPermit {
         self.generation
     }
 
-    pub(crate) const fn kind(self) -> Kind {
-        self.kind
+    pub(crate) const fn purpose(self) -> Purpose {
+        self.purpose
     }
 
     /// The `now` of the admission.
@@ -57,27 +57,27 @@ impl RawPermit {
 
     /// Whether this call is a probe of a half-open breaker.
     pub const fn is_probe(self) -> bool {
-        matches!(self.kind, Kind::Probe)
+        matches!(self.purpose, Purpose::Probe)
     }
 
     /// The permit as two words; their layout is stable within a layout version.
     pub const fn to_words(self) -> [u64; 2] {
-        let kind = match self.kind {
-            Kind::Call => 1,
-            Kind::Probe => 2,
-            Kind::Uncounted => 3,
+        let purpose = match self.purpose {
+            Purpose::Call => 1,
+            Purpose::Probe => 2,
+            Purpose::Uncounted => 3,
         };
-        [(self.generation as u64) << 2 | kind, self.started.get()]
+        [(self.generation as u64) << 2 | purpose, self.started.get()]
     }
 
     /// The permit that `words` stand for. Words that no permit has (all zero among them) give
     /// `None`: settle them as stale.
     pub const fn from_words(words: [u64; 2]) -> Option<Self> {
         let [head, started] = words;
-        let kind = match head & 3 {
-            1 => Kind::Call,
-            2 => Kind::Probe,
-            3 => Kind::Uncounted,
+        let purpose = match head & 3 {
+            1 => Purpose::Call,
+            2 => Purpose::Probe,
+            3 => Purpose::Uncounted,
             _ => return None,
         };
         let generation = head >> 2;
@@ -86,7 +86,7 @@ impl RawPermit {
         }
         Some(Self {
             generation: generation as u32,
-            kind,
+            purpose,
             started: Nanos::new(started),
         })
     }

@@ -82,6 +82,25 @@ fn with_one_probe(word: Word) -> Word {
     })
 }
 
+/// Forced open: until the moment where there is one, then the first request is a probe.
+pub(crate) fn admit_forced_open(word: Word, moment: Nanos, now: Nanos) -> Admission {
+    let retry_after = if !word.is_timed() {
+        None
+    } else if now < moment {
+        Some(moment.saturating_sub(now))
+    } else {
+        let next = word.next(State::HalfOpen, 0);
+        return Admission::Probe {
+            next: with_one_probe(next),
+            cause: Some(Cause::OpenTimeoutElapsed),
+        };
+    };
+    Admission::Reject(Rejected {
+        reason: Reason::ForcedOpen,
+        retry_after,
+    })
+}
+
 /// Closed and ramping up since `moment`: each call earns the share that is admitted by now, and
 /// one whole credit admits a call.
 pub(crate) fn admit_ramping(word: Word, moment: Nanos, now: Nanos, ramp_up: Nanos) -> Admission {

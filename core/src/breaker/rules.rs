@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     Time,
     Count,
     Consecutive,
+    Decay,
 }
 
 /// The window's shape: fixed when the breaker is made.
@@ -35,6 +36,16 @@ pub(crate) struct Geometry {
     pub(crate) size: u32,
     /// Length of one slot of a time window, else zero.
     pub(crate) slot: Nanos,
+}
+
+/// Steps of a half-life, so that the slots reach over five half-lives where they can.
+pub(crate) const fn decay_steps(slots: usize) -> u32 {
+    match slots {
+        0..=9 => 1,
+        10..=19 => 2,
+        20..=39 => 4,
+        _ => 8,
+    }
 }
 
 /// How long an opening lasts.

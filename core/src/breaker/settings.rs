@@ -82,6 +82,7 @@ impl SettingsWords {
         let kind = match shape & 3 {
             1 => Kind::Count,
             2 => Kind::Consecutive,
+            3 => Kind::Decay,
             _ => Kind::Time,
         };
         Geometry {
@@ -149,6 +150,7 @@ impl Packed {
             Kind::Time => 0,
             Kind::Count => 1,
             Kind::Consecutive => 2,
+            Kind::Decay => 3,
         };
         Self {
             shape: (settings.geometry.size as u64) << 2 | kind,

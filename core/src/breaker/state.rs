@@ -19,7 +19,7 @@
 //!
 //! # Transitions, and who may cause them
 //!
-//! `acquire`: Open to `HalfOpen`, `HalfOpen` to `HalfOpen` (a new round). `settle_probe`: `HalfOpen` to
+//! `acquire`: Open or a timed `ForcedOpen` to `HalfOpen`, `HalfOpen` to `HalfOpen` (a new round). `settle_probe`: `HalfOpen` to
 //! Open or Closed. `trip`: Closed to Open. `operate`: any state to a manual one, or to Closed.
 //! Each is one successful swap and raises the generation by one; nothing else does.
 
@@ -29,7 +29,7 @@ use crate::breaker::word::Word;
 use crate::event::{Cause, State};
 use crate::nanos::Nanos;
 use crate::outcome::Outcome;
-use crate::rejected::{Reason, Rejected};
+use crate::rejected::Rejected;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom, zeroed_words};
 
 #[derive(Debug)]
@@ -224,10 +224,7 @@ impl StateWord {
             State::Closed => {
                 policy::admit_ramping(word, self.moment(word), now, settings.ramp_up())
             }
-            State::ForcedOpen => Admission::Reject(Rejected {
-                reason: Reason::ForcedOpen,
-                retry_after: None,
-            }),
+            State::ForcedOpen => policy::admit_forced_open(word, self.moment(word), now),
         }
     }
 
@@ -292,20 +289,21 @@ impl StateWord {
         }
     }
 
-    /// An operator's change to `state`, which never fails.
+    /// An operator's change to `state`, which never fails. `until`: when a forced opening ends.
     pub(crate) fn operate(
         &self,
         state: State,
         now: Nanos,
+        until: Option<Nanos>,
         before_counting: impl Fn(Word, Word),
     ) -> Change {
         loop {
             let word = self.load();
-            let next = word.next(state, 0);
+            let next = word.next(state, u32::from(until.is_some()));
             if matches!(state, State::Closed | State::MetricsOnly) {
                 before_counting(word, next);
             }
-            if self.swap_at(word, next, now) {
+            if self.swap_at(word, next, until.unwrap_or(now)) {
                 return Change {
                     from: word,
                     to: next,

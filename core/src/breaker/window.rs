@@ -2,6 +2,7 @@
 
 mod consecutive;
 mod count;
+mod decay;
 mod slot;
 mod time;
 
@@ -29,6 +30,11 @@ impl Sample {
         }
     }
 
+    /// Whether the outcome can bring the breaker closer to a trip by itself.
+    pub(crate) fn is_bad(self) -> bool {
+        self.failed || self.slow
+    }
+
     /// The two bits of a count window's ring.
     fn bits(self) -> u64 {
         u64::from(self.failed) << 1 | u64::from(self.slow)
@@ -42,10 +48,43 @@ pub(crate) enum Verdict {
     Stale,
     /// Counted; it cannot have crossed a threshold.
     Counted,
-    /// Counted; judge this content.
-    Judge(Counts),
-    /// Counted in this tick; judge this content.
-    JudgeAt { counts: Counts, tick: u64 },
+    /// Counted; judge this.
+    Judge(Judgement),
+}
+
+/// What a window holds after an outcome, exactly as it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    pub(crate) held: Weighed,
+    /// Calls before this outcome, in the same units: at least those that no concurrent recorder
+    /// can have added in the same slot.
+    pub(crate) calls_before: u64,
+    /// The tick of a time window.
+    pub(crate) tick: Option<u64>,
+}
+
+/// Counts in fractions of a call: a decaying window's calls weigh less with age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weighed {
+    pub(crate) counts: Counts,
+    /// Units in one whole call.
+    pub(crate) one: u64,
+}
+
+impl Weighed {
+    pub(crate) const fn whole(counts: Counts) -> Self {
+        Self { counts, one: 1 }
+    }
+
+    /// In whole calls, rounded to the nearest.
+    pub(crate) fn rounded(self) -> Counts {
+        let round = |count: u64| (count + self.one / 2) / self.one;
+        Counts {
+            calls: round(self.counts.calls),
+            failures: round(self.counts.failures),
+            slow: round(self.counts.slow),
+        }
+    }
 }
 
 /// Counts that have left the window, for ever.
@@ -154,6 +193,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
             stripes: self.stripes,
             slot: geometry.slot.max(Nanos::new(1)),
             slots: u64::from(geometry.size).clamp(1, SLOTS as u64),
+            decays: geometry.kind == Kind::Decay,
         }
     }
 
@@ -174,7 +214,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         is_current: impl Fn() -> bool,
     ) -> Verdict {
         match geometry.kind {
-            Kind::Time => self
+            Kind::Time | Kind::Decay => self
                 .time(geometry)
                 .record(stripe, generation, now, sample, is_current),
             Kind::Count => self.record_count(geometry, generation, sample, is_current),
@@ -200,16 +240,28 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         let mut verdict = Verdict::Stale;
         // One call that weighs as many as the window fills it; more cannot be told apart.
         let pushes = sample.weight.min(u64::from(size)).max(1);
-        for _ in 0..pushes {
+        let mut before = 0;
+        for pushed in 0..pushes {
             match count::push(&self.head.tick, ring, size, generation, sample, &is_current) {
                 count::Push::Stale => return verdict,
-                count::Push::Done { counts, folded } => {
+                count::Push::Done {
+                    counts,
+                    calls_before,
+                    folded,
+                } => {
                     self.head.totals.add(Counts {
                         calls: folded,
                         failures: 0,
                         slow: 0,
                     });
-                    verdict = Verdict::Judge(counts);
+                    if pushed == 0 {
+                        before = calls_before;
+                    }
+                    verdict = Verdict::Judge(Judgement {
+                        held: Weighed::whole(counts),
+                        calls_before: before,
+                        tick: None,
+                    });
                 }
             }
         }
@@ -247,7 +299,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
     /// The content of the window of `generation` at `now`.
     pub(crate) fn sum(self, geometry: Geometry, generation: u32, now: Nanos) -> Counts {
         match geometry.kind {
-            Kind::Time => self.time(geometry).sum_at(generation, now),
+            Kind::Time | Kind::Decay => self.time(geometry).sum_at(generation, now).rounded(),
             Kind::Count => count::sum(&self.head.tick, self.ring(), geometry.size, generation),
             Kind::Consecutive => consecutive::sum(&self.head.tick, generation),
         }
@@ -257,7 +309,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
     /// changed the state.
     pub(crate) fn clear(self, geometry: Geometry, generation: u32, is_current: impl Fn() -> bool) {
         match geometry.kind {
-            Kind::Time => self.time(geometry).clear(is_current),
+            Kind::Time | Kind::Decay => self.time(geometry).clear(is_current),
             Kind::Count => {
                 let ring = self.ring();
                 let calls =
@@ -277,7 +329,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
     pub(crate) fn totals(self, geometry: Geometry) -> Counts {
         let folded = self.head.totals.load();
         let live = match geometry.kind {
-            Kind::Time => self.time(geometry).unfolded(),
+            Kind::Time | Kind::Decay => self.time(geometry).unfolded(),
             Kind::Count => Counts {
                 calls: count::unfolded(&self.head.tick),
                 failures: 0,

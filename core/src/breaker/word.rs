@@ -7,7 +7,7 @@
 //! |    9     |    9     |    9     |    6    |           28           |   3  |
 //! +----------+----------+----------+---------+------------------------+------+
 //!  \_________ a half-open round __/  \ in a row
-//!  \____ ramp credit, in Closed __/
+//!  \____ ramp credit, in Closed __/  \ ForcedOpen: 1 = until its moment
 //! ```
 //!
 //! **Wrap-around.** The generation counts state changes modulo 2^28. A permit that is held while
@@ -87,6 +87,11 @@ impl Word {
     /// How many openings in a row came before this one.
     pub(crate) const fn openings(self) -> u32 {
         self.field(OPENINGS_SHIFT, OPENINGS_BITS)
+    }
+
+    /// Whether a forced opening ends at its moment: its field of openings says so.
+    pub(crate) const fn is_timed(self) -> bool {
+        self.openings() != 0
     }
 
     pub(crate) const fn round(self) -> Round {

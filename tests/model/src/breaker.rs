@@ -16,6 +16,15 @@ pub enum Window {
     Count(usize),
     /// So many in a row.
     Consecutive(u64),
+    /// `slots` slots of `slot` nanoseconds, `steps` of them a half-life.
+    Decay {
+        /// Length of one slot, nanoseconds.
+        slot: u64,
+        /// How many slots.
+        slots: u64,
+        /// Slots in a half-life.
+        steps: u64,
+    },
 }
 
 /// The settings, in plain numbers.
@@ -69,6 +78,8 @@ pub struct Breaker {
     state: State,
     generation: u64,
     openings: u32,
+    /// Whether a forced opening ends at its moment.
+    timed: bool,
     /// When a generation began, kept by its parity: moments only grow.
     moments: [u64; 2],
     in_flight: u32,
@@ -92,6 +103,7 @@ impl Breaker {
             state: State::Closed,
             generation: 0,
             openings: 0,
+            timed: false,
             moments: [0, 0],
             in_flight: 0,
             successes: 0,
@@ -154,12 +166,23 @@ impl Breaker {
     pub fn acquire(&mut self, now: u64) -> Result<Permit, Rejected> {
         let wait = match self.state {
             State::Closed | State::Disabled | State::MetricsOnly => None,
-            State::ForcedOpen => {
+            State::ForcedOpen if !self.timed => {
                 self.rejected += 1;
                 return Err(Rejected {
                     reason: Reason::ForcedOpen,
                     retry_after: None,
                 });
+            }
+            State::ForcedOpen => {
+                let until = *self.moment();
+                if now < until {
+                    Some((Reason::ForcedOpen, until - now))
+                } else {
+                    self.openings = 0;
+                    self.change(State::HalfOpen, now);
+                    self.in_flight = 1;
+                    None
+                }
             }
             State::Open => {
                 let deadline = self.moment().saturating_add(self.open_duration());
@@ -246,10 +269,10 @@ impl Breaker {
     }
 
     fn record(&mut self, failed: bool, slow: bool, weight: u32, now: u64) {
-        if let Window::Time { slot, .. } = self.config.window {
+        if let Window::Time { slot, .. } | Window::Decay { slot, .. } = self.config.window {
             self.newest_tick = self.newest_tick.max(now / slot);
         }
-        let calls_before = self.window(now).calls;
+        let calls_before = self.weighed(now).calls;
         for _ in 0..weight {
             self.entries.push(Entry {
                 tick: self.newest_tick,
@@ -263,12 +286,13 @@ impl Breaker {
         if self.state != State::Closed {
             return;
         }
-        let counts = self.window(now);
+        let counts = self.weighed(now);
         let trips = if let Window::Consecutive(limit) = self.config.window {
             counts.failures >= limit || counts.slow >= limit
         } else {
-            let judged = failed || slow || calls_before < self.config.minimum;
-            let enough = counts.calls >= self.config.minimum;
+            let minimum = self.config.minimum * self.one();
+            let judged = failed || slow || calls_before < minimum;
+            let enough = counts.calls >= minimum;
             let too_many = reaches(counts.failures, counts.calls, self.config.failure_ppm)
                 || counts.slow > 0 && reaches(counts.slow, counts.calls, self.config.slow_ppm);
             judged && enough && too_many
@@ -279,17 +303,58 @@ impl Breaker {
         }
     }
 
-    /// The window's content.
+    /// Units in one call.
+    fn one(&self) -> u64 {
+        if let Window::Decay { .. } = self.config.window {
+            65_536
+        } else {
+            1
+        }
+    }
+
+    /// The window's content in whole calls, rounded to the nearest.
     pub fn window(&self, now: u64) -> Counts {
-        let inside: Vec<&Entry> = match self.config.window {
-            Window::Time { slot, slots } => {
-                let newest = self.newest_tick.max(now / slot);
-                self.entries
-                    .iter()
-                    .filter(|entry| newest - entry.tick < slots)
-                    .collect()
+        let (held, one) = (self.weighed(now), self.one());
+        let round = |count: u64| (count + one / 2) / one;
+        Counts {
+            calls: round(held.calls),
+            failures: round(held.failures),
+            slow: round(held.slow),
+        }
+    }
+
+    /// The window's content as it is judged.
+    fn weighed(&self, now: u64) -> Counts {
+        let weigh = |slot: u64, slots: u64, weight: &dyn Fn(u64) -> u64| {
+            let newest = self.newest_tick.max(now / slot);
+            let mut sum = Counts::default();
+            for entry in &self.entries {
+                let age = newest - entry.tick;
+                if age < slots {
+                    sum.calls += weight(age);
+                    sum.failures += weight(age) * u64::from(entry.failed);
+                    sum.slow += weight(age) * u64::from(entry.slow);
+                }
             }
-            Window::Count(size) => self.entries.iter().rev().take(size).collect(),
+            sum
+        };
+        match self.config.window {
+            Window::Time { slot, slots } => weigh(slot, slots, &|_| 1),
+            Window::Decay { slot, slots, steps } => weigh(slot, slots, &|age| {
+                // The fraction of a step is rounded, whole half-lives are cut.
+                let fraction = 0.5_f64.powf((age % steps) as f64 / steps as f64);
+                ((fraction * 65_536.0).round() as u64) >> (age / steps)
+            }),
+            Window::Count(size) => {
+                let inside = self.entries.iter().rev().take(size);
+                let count =
+                    |hit: fn(&Entry) -> bool| inside.clone().filter(|&entry| hit(entry)).count();
+                Counts {
+                    calls: inside.clone().count() as u64,
+                    failures: count(|entry| entry.failed) as u64,
+                    slow: count(|entry| entry.slow) as u64,
+                }
+            }
             Window::Consecutive(_) => {
                 let run = |hit: fn(&Entry) -> bool| {
                     self.entries
@@ -299,24 +364,28 @@ impl Breaker {
                         .count() as u64
                 };
                 let (failures, slow) = (run(|entry| entry.failed), run(|entry| entry.slow));
-                return Counts {
+                Counts {
                     calls: failures.max(slow),
                     failures,
                     slow,
-                };
+                }
             }
-        };
-        Counts {
-            calls: inside.len() as u64,
-            failures: inside.iter().filter(|entry| entry.failed).count() as u64,
-            slow: inside.iter().filter(|entry| entry.slow).count() as u64,
         }
     }
 
     /// An operator's change.
     pub fn operate(&mut self, state: State, now: u64) {
         self.openings = 0;
+        self.timed = false;
         self.change(state, now);
+    }
+
+    /// Forced open until a moment.
+    pub fn force_open_until(&mut self, until: u64, now: u64) {
+        self.operate(State::ForcedOpen, until.max(now));
+        self.timed = true;
+        // The snapshot shows it as one opening before this one.
+        self.openings = 1;
     }
 }
 

@@ -24,6 +24,7 @@ enum Step {
     Wait(u64),
     Back(u64),
     Operate(State),
+    ForceOpenUntil(u64),
 }
 
 const SECOND: u64 = 1_000_000_000;
@@ -57,6 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
             1 => Just(State::Disabled),
             1 => Just(State::MetricsOnly),
         ].prop_map(Step::Operate),
+        1 => span().prop_map(Step::ForceOpenUntil),
     ]
 }
 
@@ -69,6 +71,11 @@ fn window() -> impl Strategy<Value = Window> {
             .prop_map(|(slots, slot)| Window::Time { slot, slots }),
         prop_oneof![1_usize..=30, Just(24), Just(25), Just(48), Just(240)].prop_map(Window::Count),
         (1_u64..6).prop_map(Window::Consecutive),
+        prop_oneof![Just(SECOND), Just(SECOND / 4)].prop_map(|slot| Window::Decay {
+            slot,
+            slots: 10,
+            steps: 2
+        }),
     ]
 }
 
@@ -120,6 +127,9 @@ fn real(config: &Config) -> CircuitBreaker<10, 1> {
                 },
                 Window::Count(size) => CoreWindow::Count(size as u32),
                 Window::Consecutive(limit) => CoreWindow::Consecutive(limit as u32),
+                Window::Decay { slot, steps, .. } => CoreWindow::Decay {
+                    half_life: Nanos::new(slot * steps),
+                },
             }),
     )
     .expect("every generated configuration is in range")
@@ -179,6 +189,11 @@ fn compare(config: Config, steps: &[Step]) -> Result<BTreeSet<&'static str>, Tes
             }
             Step::Wait(span) => now = now.saturating_add(span),
             Step::Back(span) => now = now.saturating_sub(span),
+            Step::ForceOpenUntil(span) => {
+                let until = now.saturating_add(span);
+                breaker.force_open_until(Nanos::new(until), at, &seen);
+                model.force_open_until(until, now);
+            }
             Step::Operate(state) => {
                 match state {
                     State::ForcedOpen => breaker.force_open(at, &seen),
@@ -222,7 +237,7 @@ fn b1_w1_p4_o1_histories_agree_with_the_model() {
         "/regressions/breaker.txt"
     ));
     let mut runner = TestRunner::new(ProptestConfig {
-        cases: 12_000,
+        cases: ProptestConfig::default().cases.max(12_000),
         failure_persistence: Some(Box::new(persistence)),
         ..ProptestConfig::default()
     });

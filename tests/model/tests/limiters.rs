@@ -50,7 +50,7 @@ fn histories() -> impl Strategy<Value = ((u64, u64), u64, Vec<Step>)> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 10_000,
+        cases: ProptestConfig::default().cases.max(10_000),
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/regressions/limiters.txt"

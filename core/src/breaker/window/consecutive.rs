@@ -8,7 +8,7 @@
 //! ```
 //! A run stops growing at the end of its field, far above the largest threshold.
 
-use crate::breaker::window::{Sample, Verdict};
+use crate::breaker::window::{Judgement, Sample, Verdict, Weighed};
 use crate::event::Counts;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -75,9 +75,13 @@ pub(super) fn record(
         // AcqRel: pairs with the load above; failure Acquire likewise.
         match word.compare_exchange_weak(run.0, next.0, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
-                let counts = counts(next);
+                let held = Weighed::whole(counts(next));
                 return if sample.failed || sample.slow {
-                    Verdict::Judge(counts)
+                    Verdict::Judge(Judgement {
+                        held,
+                        calls_before: 0,
+                        tick: None,
+                    })
                 } else {
                     Verdict::Counted
                 };

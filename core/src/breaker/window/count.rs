@@ -98,6 +98,8 @@ pub(super) enum Push {
     Stale,
     Done {
         counts: Counts,
+        /// Calls in the window before this one.
+        calls_before: u64,
         /// Calls that went out of the head's own count (a lap, or what an older generation left).
         folded: u64,
     },
@@ -165,6 +167,7 @@ pub(super) fn push(
             let folded = left_over + if wraps { ring.size } else { 0 };
             return Push::Done {
                 counts: next.counts(ring.size),
+                calls_before: before.counts(ring.size).calls,
                 folded,
             };
         }

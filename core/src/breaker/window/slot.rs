@@ -50,10 +50,9 @@ impl Slot {
         (self.0 >> (TAG_SHIFT + PART_BITS)) == generation as u64 & PART_MASK
     }
 
-    /// Whether the slot's tick is one of the `slots` ticks that end with `newest`.
-    pub(super) const fn is_within(self, newest: u64, slots: u64) -> bool {
-        let tick = self.0 >> TAG_SHIFT & PART_MASK;
-        (newest.wrapping_sub(tick) & PART_MASK) < slots
+    /// How many slots before `newest` the slot's tick lies, modulo 2^10.
+    pub(super) const fn age(self, newest: u64) -> u64 {
+        newest.wrapping_sub(self.0 >> TAG_SHIFT) & PART_MASK
     }
 
     pub(super) const fn calls(self) -> u64 {

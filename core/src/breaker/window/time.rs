@@ -27,7 +27,7 @@
 
 use crate::breaker::rules::SLOTS_MAX;
 use crate::breaker::window::slot::Slot;
-use crate::breaker::window::{Sample, Stripe, Totals, Verdict};
+use crate::breaker::window::{Judgement, Sample, Stripe, Totals, Verdict, Weighed, decay};
 use crate::event::Counts;
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering, fence};
@@ -72,6 +72,17 @@ impl Tick {
     }
 }
 
+/// What adding to a slot came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Added {
+    /// Counted; the slot held this before.
+    To(Slot),
+    /// Not counted: the slot was reused meanwhile. Look again.
+    Reused,
+    /// Not counted: the generation is over.
+    Stale,
+}
+
 /// The words of a time window, borrowed from the breaker.
 #[derive(Clone, Copy)]
 pub(super) struct TimeWindow<'a, const SLOTS: usize> {
@@ -80,6 +91,8 @@ pub(super) struct TimeWindow<'a, const SLOTS: usize> {
     pub(super) stripes: &'a [Stripe<SLOTS>],
     pub(super) slot: Nanos,
     pub(super) slots: u64,
+    /// Older slots weigh less.
+    pub(super) decays: bool,
 }
 
 impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
@@ -93,7 +106,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         sample: Sample,
         is_current: impl Fn() -> bool,
     ) -> Verdict {
-        let (calls, failures) = (sample.weight, if sample.failed { sample.weight } else { 0 });
+        let failures = if sample.failed { sample.weight } else { 0 };
         loop {
             let tick = self.current(now);
             let expected = Slot::empty(generation, tick.number());
@@ -101,28 +114,17 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                 return Verdict::Stale;
             };
             // The main count first: whoever sees the slow call sees the call (W2).
-            let Some(added) = self.add(
-                word,
-                expected,
-                Slot::addition(calls, failures),
-                false,
-                &is_current,
-            ) else {
-                return Verdict::Stale;
+            let addition = Slot::addition(sample.weight, failures);
+            let before = match self.add(word, expected, addition, false, &is_current) {
+                Added::To(before) => before,
+                Added::Reused => continue,
+                Added::Stale => return Verdict::Stale,
             };
-            if !added {
-                continue;
-            }
             if sample.slow {
                 // A slot that was reused meanwhile takes the slow count with it: the call counts
                 // as not slow there, never the reverse.
-                let _ = self.add(
-                    slow_word,
-                    expected,
-                    Slot::addition(calls, 0),
-                    true,
-                    &is_current,
-                );
+                let addition = Slot::addition(sample.weight, 0);
+                let _ = self.add(slow_word, expected, addition, true, &is_current);
             }
             let mature = tick == tick.mature(generation);
             if mature && !sample.failed && !sample.slow {
@@ -131,10 +133,17 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             // SeqCst: pairs with the fences of the other recorders: of two that record and then
             // sum, on different stripes, at least one sees the other (no lost trip, B8).
             fence(Ordering::SeqCst);
-            return Verdict::JudgeAt {
-                counts: self.sum(generation, tick.number()),
-                tick: tick.0,
-            };
+            let held = self.sum(generation, tick.number());
+            // What stands in this very slot may have come after this outcome, but for what the
+            // addition found in the caller's own stripe.
+            let current = self.sum_of_slot(expected, tick.index());
+            let calls_before =
+                held.counts.calls.saturating_sub(current * held.one) + before.calls() * held.one;
+            return Verdict::Judge(Judgement {
+                held,
+                calls_before,
+                tick: Some(tick.0),
+            });
         }
     }
 
@@ -151,38 +160,57 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
     }
 
     /// The content of the window at `now`.
-    pub(super) fn sum_at(&self, generation: u32, now: Nanos) -> Counts {
+    pub(super) fn sum_at(&self, generation: u32, now: Nanos) -> Weighed {
         // Acquire: pairs with the raise, so emptied slots are seen empty.
         let raised = Tick(self.tick.load(Ordering::Acquire)).number();
         let at = Tick::at(now, self.slot, self.slots).number();
         // Nobody empties slots for a reader: after a gap their short tags would be ambiguous.
         if at.saturating_sub(raised) >= self.slots {
-            return Counts::default();
+            return Weighed::whole(Counts::default());
         }
         self.sum(generation, raised.max(at))
     }
 
-    fn sum(&self, generation: u32, newest: u64) -> Counts {
+    fn sum(&self, generation: u32, newest: u64) -> Weighed {
         let mut sum = Counts::default();
         for stripe in self.stripes {
             for (word, slow_word) in stripe.pairs() {
                 // Acquire: pairs with the addition; slow before calls, so slow never exceeds them.
                 let slow = Slot(slow_word.load(Ordering::Acquire));
                 let slot = Slot(word.load(Ordering::Acquire));
-                if slot.is_of(generation) && slot.is_within(newest, self.slots) {
-                    sum.calls += slot.calls();
-                    sum.failures += slot.failures();
+                let age = slot.age(newest);
+                if slot.is_of(generation) && age < self.slots {
+                    let weight = if self.decays {
+                        decay::weight(age, self.slots)
+                    } else {
+                        1
+                    };
+                    sum.calls += slot.calls() * weight;
+                    sum.failures += slot.failures() * weight;
                     if slow.has_tag_of(slot) {
-                        sum.slow += slow.calls().min(slot.calls());
+                        sum.slow += slow.calls().min(slot.calls()) * weight;
                     }
                 }
             }
         }
-        sum
+        Weighed {
+            counts: sum,
+            one: if self.decays { decay::ONE } else { 1 },
+        }
     }
 
-    /// Adds to a slot that has the expected tag, making it so where needed. `Some(false)`: the
-    /// slot was reused meanwhile, nothing is counted. `None`: the generation is over.
+    /// Calls in the slot of one tick, of all stripes.
+    fn sum_of_slot(&self, expected: Slot, index: usize) -> u64 {
+        let words = self.stripes.iter().filter_map(|stripe| stripe.at(index));
+        // Acquire: pairs with the addition.
+        let slots = words.map(|(word, _)| Slot(word.load(Ordering::Acquire)));
+        slots
+            .filter(|slot| slot.has_tag_of(expected))
+            .map(Slot::calls)
+            .sum()
+    }
+
+    /// Adds to a slot that has the expected tag, making it so where needed.
     #[inline]
     fn add(
         &self,
@@ -191,7 +219,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         addition: u64,
         slow: bool,
         is_current: impl Fn() -> bool,
-    ) -> Option<bool> {
+    ) -> Added {
         // Acquire: pairs with the Release of whoever gave the slot another tag: `is_current` must not
         // see an older state than he did, or it would take a new generation's slot for an old one.
         let seen = Slot(word.load(if cfg!(fuseboard_fault = "slot_load_relaxed") {
@@ -199,19 +227,21 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         } else {
             Ordering::Acquire
         }));
-        if (!seen.has_tag_of(expected) || seen.is_half_full())
-            && !self.prepare(word, seen, expected, slow, is_current)?
-        {
-            return Some(false);
+        if !seen.has_tag_of(expected) || seen.is_half_full() {
+            match self.prepare(word, seen, expected, slow, is_current) {
+                Some(true) => {}
+                Some(false) => return Added::Reused,
+                None => return Added::Stale,
+            }
         }
         // Release: pairs with the Acquire loads of `sum`.
         let old = Slot(word.fetch_add(addition, Ordering::Release));
         if old.has_tag_of(expected) || cfg!(fuseboard_fault = "record_without_recheck") {
-            return Some(true);
+            return Added::To(old);
         }
         // Relaxed: takes back what nobody should have seen.
         word.fetch_sub(addition, Ordering::Relaxed);
-        Some(false)
+        Added::Reused
     }
 
     /// Gives the slot the expected tag, or halves it. `Some(false)`: look again.
@@ -280,7 +310,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                         }
                         // Every tag is of the last ticks up to `seen`, so it is unambiguous.
                         let stays = target.number() - seen.number() < self.slots
-                            && slot.is_within(target.number(), self.slots);
+                            && slot.age(target.number()) < self.slots;
                         if slot.is_empty() || stays {
                             continue;
                         }
