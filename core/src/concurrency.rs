@@ -1,13 +1,19 @@
 //! [`ConcurrencyLimit`]: the public face; so many calls in flight at once.
 
-mod state;
+pub(crate) mod state;
 
 use crate::concurrency::state::ConcurrencyWord;
 use crate::error::ConfigError;
 use crate::rejected::{Reason, Rejected};
+use crate::shedding::PriorityShedding;
 use crate::sync::const_unless_loom;
 
 /// At most `limit` calls in flight; more are rejected at once. One word.
+///
+/// # Range
+///
+/// 1 to 4,294,967,295 calls. The limit may change under load: lowered, it takes nothing away from calls in flight; raised,
+/// it admits at once.
 ///
 /// # Memory ordering
 ///
@@ -77,20 +83,41 @@ impl ConcurrencyLimit {
     /// [`Reason::Full`].
     #[inline]
     pub fn acquire_raw(&self) -> Result<(), Rejected> {
-        if self.word.admit() {
-            Ok(())
-        } else {
-            Err(Rejected {
-                reason: Reason::Full,
-                retry_after: None,
-            })
-        }
+        admitted(self.word.admit(|limit| limit))
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), for a request of this priority (255 is shed last): a place of the share
+    /// of the limit that `shedding` leaves to it.
+    ///
+    /// # Errors
+    /// [`Reason::Full`].
+    #[inline]
+    pub fn try_acquire_prioritized(
+        &self,
+        shedding: PriorityShedding,
+        priority: u8,
+    ) -> Result<ConcurrencyPermit<'_>, Rejected> {
+        self.acquire_raw_prioritized(shedding, priority)
+            .map(|()| ConcurrencyPermit { limit: self })
+    }
+
+    /// As [`try_acquire_prioritized`](Self::try_acquire_prioritized), given back with [`release_raw`](Self::release_raw).
+    ///
+    /// # Errors
+    /// [`Reason::Full`].
+    #[inline]
+    pub fn acquire_raw_prioritized(
+        &self,
+        shedding: PriorityShedding,
+        priority: u8,
+    ) -> Result<(), Rejected> {
+        admitted(self.word.admit(|limit| shedding.places(limit, priority)))
     }
 
     /// Gives a place back; `false` when none was taken, and nothing is changed.
     #[inline]
     pub fn release_raw(&self) -> bool {
-        self.word.release()
+        self.word.release().is_some()
     }
 
     /// Calls in flight.
@@ -113,6 +140,18 @@ impl ConcurrencyLimit {
     }
 }
 
+/// A place or [`Reason::Full`]: nobody can know when a call will end.
+pub(crate) const fn admitted(is_admitted: bool) -> Result<(), Rejected> {
+    if is_admitted {
+        Ok(())
+    } else {
+        Err(Rejected {
+            reason: Reason::Full,
+            retry_after: None,
+        })
+    }
+}
+
 const fn checked(limit: u32) -> Result<u32, ConfigError> {
     if limit == 0 {
         Err(ConfigError::integer(
@@ -125,7 +164,15 @@ const fn checked(limit: u32) -> Result<u32, ConfigError> {
     }
 }
 
-/// A place in a [`ConcurrencyLimit`]; dropping it gives the place back.
+/// A place in a [`ConcurrencyLimit`]; dropping it gives the place back, once.
+///
+/// ```compile_fail
+/// # use fuseboard_core::ConcurrencyLimit;
+/// let limit = ConcurrencyLimit::new(1);
+/// let permit = limit.try_acquire().unwrap();
+/// drop(permit);
+/// drop(permit); // a place is given back once
+/// ```
 #[derive(Debug)]
 #[must_use = "dropped at once, the place is free again before the call"]
 pub struct ConcurrencyPermit<'a> {

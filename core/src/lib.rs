@@ -17,10 +17,22 @@ mod clock;
 mod snapshot;
 
 mod breaker;
+mod shedding;
+
 mod concurrency;
+
+mod adaptive;
+mod throttle;
+
+mod retry_budget;
 mod sliding_window;
 mod token_bucket;
 
+mod admission;
+
+pub use crate::adaptive::config::{AdaptiveLimitConfig, Algorithm};
+pub use crate::adaptive::{AdaptiveLimit, AdaptivePermit};
+pub use crate::admission::{Admission, AdmissionPermit};
 pub use crate::breaker::CircuitBreaker;
 pub use crate::breaker::borrowed::Permit;
 pub use crate::breaker::config::{CircuitBreakerConfig, Window};
@@ -33,8 +45,12 @@ pub use crate::event::{Cause, Counts, Observer, State, Transition};
 pub use crate::nanos::Nanos;
 pub use crate::outcome::{Outcome, Settled};
 pub use crate::rejected::{Reason, Rejected};
+pub use crate::retry_budget::RetryBudget;
+pub use crate::shedding::{CoDel, PriorityShedding};
 pub use crate::sliding_window::SlidingWindowRateLimiter;
 pub use crate::snapshot::{Snapshot, Totals};
 pub use crate::sync::LOCK_FREE;
+pub use crate::throttle::ClientThrottle;
+pub use crate::throttle::config::ClientThrottleConfig;
 pub use crate::token_bucket::TokenBucketRateLimiter;
 pub use crate::token_bucket::quota::Rate;

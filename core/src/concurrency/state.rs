@@ -12,6 +12,10 @@
 //! |---|---|---|
 //! | admit | Acquire | release: what the call before did is seen |
 //! | release | Release | admit |
+//! | set the limit | `AcqRel` | another set: whoever is overwritten is seen, so the last setter can look again |
+//!
+//! Every bit pattern is legal: a count above the limit admits nothing until enough calls have ended. Neither half wraps:
+//! the count rises only below the limit and falls only above zero.
 
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 
@@ -31,16 +35,24 @@ impl ConcurrencyWord {
     /// (limit, in flight) in one load.
     pub(crate) fn load(&self) -> (u32, u32) {
         // Relaxed: for display.
-        let word = self.0.load(Ordering::Relaxed);
-        ((word >> 32) as u32, word as u32)
+        split(self.0.load(Ordering::Relaxed))
     }
 
-    /// Takes a place, if one is free.
+    /// Takes a place, if fewer than `share(limit)` and fewer than the limit are taken.
     #[inline]
-    pub(crate) fn admit(&self) -> bool {
+    pub(crate) fn admit(&self, share: impl Fn(u32) -> u32) -> bool {
         // Relaxed: the swap checks it.
         let mut word = self.0.load(Ordering::Relaxed);
-        while word & IN_FLIGHT_MASK < word >> 32 {
+        loop {
+            let (limit, in_flight) = split(word);
+            if in_flight >= share(limit).min(limit) {
+                return false;
+            }
+            if cfg!(fuseboard_fault = "concurrency_check_then_add") {
+                // Relaxed: a fault for the tests to catch.
+                self.0.fetch_add(1, Ordering::Relaxed);
+                return true;
+            }
             // Acquire: pairs with `release`. In flight is below the limit, so the sum stays in its field.
             match self
                 .0
@@ -50,26 +62,34 @@ impl ConcurrencyWord {
                 Err(seen) => word = seen,
             }
         }
-        false
     }
 
-    /// Gives a place back; `false` when none is taken.
+    /// Gives a place back: (limit, in flight) with that place still taken. `None`: none was.
     #[inline]
-    pub(crate) fn release(&self) -> bool {
+    pub(crate) fn release(&self) -> Option<(u32, u32)> {
         // Release: pairs with `admit`.
         self.0
             .fetch_update(Ordering::Release, Ordering::Relaxed, |word| {
+                if cfg!(fuseboard_fault = "concurrency_release_unchecked") {
+                    return Some(word.wrapping_sub(1));
+                }
                 (word & IN_FLIGHT_MASK > 0).then(|| word - 1)
             })
-            .is_ok()
+            .ok()
+            .map(split)
     }
 
     pub(crate) fn set_limit(&self, limit: u32) {
-        // Relaxed: the limit publishes no other memory; only its own half is written.
+        // AcqRel: pairs with itself; only its own half is written.
         let _ = self
             .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| {
                 Some(u64::from(limit) << 32 | word & IN_FLIGHT_MASK)
             });
     }
+}
+
+/// (limit, in flight).
+const fn split(word: u64) -> (u32, u32) {
+    ((word >> 32) as u32, word as u32)
 }
