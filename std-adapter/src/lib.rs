@@ -37,3 +37,8 @@ pub use http::ResilientHttpClient;
 pub use limiter::{
     ConcurrencyLimit, ConcurrencyPermit, SlidingWindowRateLimiter, TokenBucketRateLimiter,
 };
+
+/// The blocks of the project's README are compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
