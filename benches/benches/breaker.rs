@@ -6,8 +6,10 @@ use failsafe::backoff::constant;
 use failsafe::failure_policy::{consecutive_failures, success_rate_over_time_window};
 use failsafe::{CircuitBreaker as _, Config, FailurePolicy, StateMachine};
 use fuseboard::{Clock, CoarseClock, Nanos};
-use fuseboard_benches::{CpuTime, Group, START, STEP, criterion, machine, machine_again};
-use fuseboard_core::{CircuitBreaker, CircuitBreakerConfig, State, Window};
+use fuseboard_benches::{
+    CpuTime, Group, START, STEP, closed_call_by_hand, criterion, machine, machine_again,
+};
+use fuseboard_core::{CircuitBreaker, CircuitBreakerConfig, Settled, State, Window};
 use std::future::{Future, ready};
 use std::hint::black_box;
 use std::pin::pin;
@@ -30,6 +32,7 @@ fn main() {
 fn closed_call(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("closed call");
     machine(&mut group);
+    closed_call_by_hand(&mut group);
 
     let time = CircuitBreakerConfig::new();
     let slow = time.slow_call_duration(Some(Nanos::from_secs(1)));
@@ -66,7 +69,9 @@ fn succeed<const STRIPES: usize>(group: &mut Group<'_>, name: &str, config: Circ
         let mut now = time;
         b.iter(|| {
             now = now.saturating_add(STEP);
-            breaker.try_acquire(now).map(|permit| permit.success(now))
+            breaker
+                .try_acquire(now)
+                .is_ok_and(|permit| permit.success(now) == Settled::Recorded)
         });
         time = now;
     });
@@ -80,7 +85,9 @@ fn succeed_on_coarse_clock(group: &mut Group<'_>) {
         let breaker = black_box(&breaker);
         b.iter(|| {
             let now = CoarseClock.now();
-            breaker.try_acquire(now).map(|permit| permit.success(now))
+            breaker
+                .try_acquire(now)
+                .is_ok_and(|permit| permit.success(now) == Settled::Recorded)
         });
     });
     assert_eq!(breaker.state(), State::Closed);
@@ -120,7 +127,11 @@ fn failed_call(criterion: &mut Criterion<CpuTime>) {
     group.bench_function("fuseboard: time window", |b| {
         let breaker = black_box(&breaker);
         let now = black_box(START);
-        b.iter(|| breaker.try_acquire(now).map(|permit| permit.failure(now)));
+        b.iter(|| {
+            breaker
+                .try_acquire(now)
+                .is_ok_and(|permit| permit.failure(now) == Settled::Recorded)
+        });
     });
     assert_eq!(breaker.state(), State::Closed);
 

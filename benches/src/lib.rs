@@ -5,7 +5,7 @@ mod cpu_time;
 mod machine;
 
 pub use cpu_time::CpuTime;
-pub use machine::{FETCH_ADD, machine, machine_again};
+pub use machine::{FETCH_ADD, closed_call_by_hand, machine, machine_again};
 
 use criterion::{BenchmarkGroup, Criterion};
 use fuseboard::Nanos;

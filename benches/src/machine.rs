@@ -6,9 +6,9 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// A word on a cache line of its own.
+/// Words on a cache line of their own.
 #[repr(align(64))]
-struct Line(AtomicU64);
+struct Line<T = AtomicU64>(T);
 
 /// The name of the row that all ratios are to.
 pub const FETCH_ADD: &str = "machine: fetch_add";
@@ -38,6 +38,22 @@ pub fn machine_again(group: &mut Group<'_>) {
     let word = black_box(&line.0);
     group.bench_function("machine: fetch_add again", |b| {
         b.iter(|| word.fetch_add(1, Ordering::Relaxed));
+    });
+}
+
+/// Adds what a closed call has to do at least, without a breaker around it: look at the state, find
+/// the slot, see that it is the current one, add, and see that it still was.
+pub fn closed_call_by_hand(group: &mut Group<'_>) {
+    const TAG: u64 = !0 << 44;
+    let line = Line::<[AtomicU64; 8]>(Default::default());
+    let [state, tick, slots @ ..] = black_box(&line.0);
+    group.bench_function("machine: three loads, fetch_add", |b| {
+        b.iter(|| {
+            let slot = &slots[tick.load(Ordering::Acquire) as usize & 3];
+            state.load(Ordering::Acquire) == 0
+                && slot.load(Ordering::Acquire) & TAG == 0
+                && slot.fetch_add(1, Ordering::Release) & TAG == 0
+        });
     });
 }
 
