@@ -129,6 +129,27 @@ fn k1_k3_threads_never_exceed_the_limit_and_never_fail_below_it() {
     assert_eq!((LIMITED.in_flight(), ROOMY.in_flight()), (0, 0));
 }
 
+/// One place, three threads that do nothing but take it and give it back.
+#[test]
+fn k1_threads_never_share_the_last_place() {
+    static ONE: ConcurrencyLimit = ConcurrencyLimit::new(1);
+    let start = Barrier::new(3);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                start.wait();
+                for _ in 0..1_000_000 {
+                    if ONE.acquire_raw().is_ok() {
+                        assert_eq!(ONE.in_flight(), 1);
+                        ONE.release_raw();
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(ONE.in_flight(), 0);
+}
+
 fn cases() -> ProptestConfig {
     use proptest::test_runner::FileFailurePersistence;
     ProptestConfig {

@@ -135,8 +135,10 @@ fn gradient(
     settings: &Settings,
 ) -> Estimate {
     if probing {
+        // What no queue explains is usual from now on: a service that became slower keeps its limit.
         return Estimate {
             baseline: mean,
+            average: known.average.max(mean << MEAN_BITS),
             ..known
         };
     }
@@ -182,4 +184,62 @@ fn gradient(
     let target = known.limit * gradient / ONE + queue;
     let limit = (known.limit * (ONE - settings.smoothing) + target * settings.smoothing) / ONE;
     Estimate { limit, ..known }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::nanos::Nanos;
+
+    /// S2, R3: whatever the words held, nothing overflows and the limit is within its bounds.
+    #[test]
+    fn s2_any_estimate_gives_a_limit_within_bounds() {
+        let latencies = [1, 2, u64::from(u32::MAX) - 1, u64::from(u32::MAX)];
+        let limits = [0, 1, WHOLE, u64::MAX >> 1, u64::MAX];
+        let averages = [0, 1, u64::MAX >> 16];
+        for algorithm in Algorithm::ALL {
+            for (min_limit, max_limit) in [(1, 1), (1, u32::MAX), (u32::MAX, u32::MAX)] {
+                let settings = Settings {
+                    algorithm,
+                    min_limit,
+                    max_limit,
+                    window: Nanos::ZERO,
+                    min_samples: 0,
+                    latency_limit: 0,
+                    backoff: ONE - 1,
+                    tolerance: 4 * ONE,
+                    smoothing: ONE,
+                    baseline_windows: 10,
+                };
+                for (mean, baseline) in latencies
+                    .map(|mean| latencies.map(|base| (mean, base)))
+                    .concat()
+                {
+                    for (limit, average) in limits
+                        .map(|limit| averages.map(|long| (limit, long)))
+                        .concat()
+                    {
+                        for bits in 0..8 {
+                            let known = Estimate {
+                                limit,
+                                baseline,
+                                average,
+                            };
+                            let observed = Observed {
+                                latency: Some((mean, mean)),
+                                dropped: bits & 1 != 0,
+                                used: bits & 2 != 0,
+                                probing: bits & 4 != 0,
+                            };
+                            let next = next(known, observed, &settings);
+                            assert_eq!(next.limit, bounded(next.limit, &settings));
+                            let published = published(next.limit, bits & 4 != 0, &settings);
+                            assert!((min_limit..=max_limit).contains(&published));
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

@@ -49,6 +49,8 @@ impl ConcurrencyWord {
                 return false;
             }
             if cfg!(fuseboard_fault = "concurrency_check_then_add") {
+                // Long enough for another thread to come between.
+                (0..64).for_each(|_| core::hint::spin_loop());
                 // Relaxed: a fault for the tests to catch.
                 self.0.fetch_add(1, Ordering::Relaxed);
                 return true;
