@@ -7,6 +7,7 @@ mod open_duration;
 pub(crate) mod permit;
 mod policy;
 mod rules;
+pub(crate) mod saved;
 mod settings;
 mod state;
 mod view;

@@ -37,6 +37,7 @@ pub use crate::breaker::CircuitBreaker;
 pub use crate::breaker::borrowed::Permit;
 pub use crate::breaker::config::{CircuitBreakerConfig, Window};
 pub use crate::breaker::permit::RawPermit;
+pub use crate::breaker::saved::{RestoreError, SAVED_MAX, Saved};
 pub use crate::clock::Clock;
 pub use crate::clock::manual::ManualClock;
 pub use crate::concurrency::{ConcurrencyLimit, ConcurrencyPermit};

@@ -38,6 +38,19 @@ pub(crate) struct Geometry {
     pub(crate) slot: Nanos,
 }
 
+impl Geometry {
+    /// Kind in the low 2 bits, size above.
+    pub(crate) const fn to_bits(self) -> u64 {
+        let kind = match self.kind {
+            Kind::Time => 0,
+            Kind::Count => 1,
+            Kind::Consecutive => 2,
+            Kind::Decay => 3,
+        };
+        (self.size as u64) << 2 | kind
+    }
+}
+
 /// Steps of a half-life, so that the slots reach over five half-lives where they can.
 pub(crate) const fn decay_steps(slots: usize) -> u32 {
     match slots {

@@ -146,14 +146,8 @@ struct Packed {
 
 impl Packed {
     const fn from(settings: &Settings) -> Self {
-        let kind = match settings.geometry.kind {
-            Kind::Time => 0,
-            Kind::Count => 1,
-            Kind::Consecutive => 2,
-            Kind::Decay => 3,
-        };
         Self {
-            shape: (settings.geometry.size as u64) << 2 | kind,
+            shape: settings.geometry.to_bits(),
             thresholds: (settings.slow_ppm as u64) << 32 | settings.failure_ppm as u64,
             backoff: (settings.open.jitter_ppm as u64) << 32 | settings.open.factor,
             round: (settings.round.failures as u64) << 32

@@ -71,6 +71,19 @@ impl StateWord {
         }
     }
 
+    /// Sets word and moment of a breaker that nobody else has yet.
+    pub(crate) fn restore(&self, word: Word, moment: Nanos) {
+        let [even, odd] = &self.moments;
+        // Relaxed: the breaker is not shared yet; sharing it publishes both.
+        let own = if word.generation() & 1 == 0 {
+            even
+        } else {
+            odd
+        };
+        own.store(moment.get(), Ordering::Relaxed);
+        self.word.store(word.bits(), Ordering::Relaxed);
+    }
+
     /// The whole truth of one moment.
     #[inline]
     pub(crate) fn load(&self) -> Word {

@@ -35,6 +35,11 @@ impl Sample {
         self.failed || self.slow
     }
 
+    /// From [`bits`](Self::bits).
+    fn from_bits(bits: u64) -> Self {
+        Self::new(bits & 2 != 0, bits & 1 != 0, 1)
+    }
+
     /// The two bits of a count window's ring.
     fn bits(self) -> u64 {
         u64::from(self.failed) << 1 | u64::from(self.slow)
@@ -349,6 +354,92 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
             calls: folded.calls + live.calls,
             failures: folded.failures + live.failures,
             slow: folded.slow + live.slow,
+        }
+    }
+
+    /// The window of `generation` as words, for [`restore`](Self::restore).
+    pub(crate) fn save(
+        self,
+        geometry: Geometry,
+        generation: u32,
+        now: Nanos,
+        mut push: impl FnMut(u64),
+    ) {
+        match geometry.kind {
+            Kind::Time | Kind::Decay => self.time(geometry).save(generation, now, push),
+            Kind::Count => {
+                count::save(
+                    &self.head.tick,
+                    self.ring(),
+                    geometry.size,
+                    generation,
+                    push,
+                );
+            }
+            Kind::Consecutive => {
+                let counts = consecutive::sum(&self.head.tick, generation);
+                push(counts.failures);
+                push(counts.slow);
+            }
+        }
+    }
+
+    /// Fills an empty window that nobody else has yet; returns what it now counts and no total
+    /// does. `None`: the words are not such a window's.
+    pub(crate) fn restore(
+        self,
+        geometry: Geometry,
+        generation: u32,
+        words: &[u64],
+        now: Nanos,
+        away: Nanos,
+    ) -> Option<Counts> {
+        match (geometry.kind, words) {
+            (Kind::Time | Kind::Decay, _) => {
+                self.time(geometry).restore(generation, words, now, away)
+            }
+            (Kind::Count, [number, outcomes @ ..]) => {
+                let size = geometry.size;
+                let bits = |place: u64| {
+                    let word = outcomes.get((place / 32) as usize)?;
+                    Some(word >> (place % 32 * 2) & 3)
+                };
+                for place in 0..(*number).min(u64::from(size)) {
+                    let sample = Sample::from_bits(bits(place)?);
+                    count::push(
+                        &self.head.tick,
+                        self.ring(),
+                        size,
+                        generation,
+                        sample,
+                        || true,
+                    );
+                }
+                Some(Counts {
+                    calls: count::unfolded(&self.head.tick),
+                    failures: 0,
+                    slow: 0,
+                })
+            }
+            (Kind::Consecutive, &[failures, slow]) => {
+                consecutive::restore(&self.head.tick, generation, failures, slow);
+                Some(Counts::default())
+            }
+            _ => None,
+        }
+    }
+
+    /// Sets the totals of a window that nobody else has yet.
+    pub(crate) fn set_totals(self, totals: Counts) {
+        self.head.totals.add(totals);
+    }
+
+    /// Sets what a breaker that nobody else has yet did not count as calls.
+    pub(crate) fn set_uncounted(self, rejected: u64, ignored: u64) {
+        if let Some(stripe) = self.stripes.first() {
+            // Relaxed: the breaker is not shared yet.
+            stripe.rejected.store(rejected, Ordering::Relaxed);
+            stripe.ignored.store(ignored, Ordering::Relaxed);
         }
     }
 }

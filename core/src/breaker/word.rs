@@ -108,6 +108,11 @@ impl Word {
             .with_field(FAILURES_SHIFT, ROUND_BITS, round.failures)
     }
 
+    /// The same word with an empty round, or with no ramp.
+    pub(crate) const fn without_round(self) -> Self {
+        self.with_ramp_credit(0)
+    }
+
     /// Credit of a closed breaker that is ramping up; 0: it is not.
     pub(crate) const fn ramp_credit(self) -> u32 {
         self.field(IN_FLIGHT_SHIFT, 3 * ROUND_BITS)

@@ -380,6 +380,35 @@ impl Breaker {
         self.change(state, now);
     }
 
+    /// Saved at `now` and restored, `away` later, on a clock that shows `now` again.
+    pub fn restart(&mut self, away: u64, now: u64) {
+        let moment = *self.moment();
+        let moment = if self.state == State::ForcedOpen && self.timed {
+            now.saturating_add(moment.saturating_sub(now).saturating_sub(away))
+        } else {
+            now.saturating_sub(now.saturating_sub(moment).saturating_add(away))
+        };
+        self.generation += 1;
+        self.moments = [0, 0];
+        *self.moment() = moment;
+        (self.in_flight, self.successes, self.failures) = (0, 0, 0);
+        let counting = matches!(self.state, State::Closed | State::MetricsOnly);
+        if let Window::Time { slot, slots } | Window::Decay { slot, slots, .. } = self.config.window
+        {
+            let saved_at = self.newest_tick.max(now / slot);
+            self.newest_tick = now / slot;
+            let newest = self.newest_tick;
+            self.entries.retain_mut(|entry| {
+                let age = (saved_at - entry.tick).saturating_add(away / slot);
+                entry.tick = newest.wrapping_sub(age);
+                age < slots && age <= newest
+            });
+        }
+        if !counting {
+            self.entries.clear();
+        }
+    }
+
     /// Forced open until a moment.
     pub fn force_open_until(&mut self, until: u64, now: u64) {
         self.operate(State::ForcedOpen, until.max(now));

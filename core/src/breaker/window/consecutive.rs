@@ -91,6 +91,12 @@ pub(super) fn record(
     }
 }
 
+/// Sets the run of a window that nobody else has yet.
+pub(super) fn restore(word: &AtomicU64, generation: u32, failures: u64, slow: u64) {
+    // Relaxed: not shared yet.
+    word.store(Run::new(generation, failures, slow).0, Ordering::Relaxed);
+}
+
 /// The run of `generation`.
 pub(super) fn sum(word: &AtomicU64, generation: u32) -> Counts {
     // Acquire: pairs with the swap in `record`.

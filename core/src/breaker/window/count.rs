@@ -24,7 +24,7 @@
 use crate::breaker::rules::OUTCOMES_PER_WORD;
 use crate::breaker::window::Sample;
 use crate::event::Counts;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 const FIELD: u64 = (1 << 11) - 1;
 const SLOW_SHIFT: u32 = 3;
@@ -228,6 +228,52 @@ pub(super) fn sum(head: &AtomicU64, words: &[AtomicU64], size: u32, generation: 
         head.counts(clamp(size, words))
     } else {
         Counts::default()
+    }
+}
+
+/// The outcomes of `generation`: their number, then, oldest first, 32 to a word.
+pub(super) fn save(
+    head: &AtomicU64,
+    words: &[AtomicU64],
+    size: u32,
+    generation: u32,
+    mut push: impl FnMut(u64),
+) {
+    const PACKED: usize = (FIELD as usize + 1) / 32;
+    let ring = Ring {
+        head,
+        words,
+        size: clamp(size, words),
+    };
+    loop {
+        // Acquire: pairs with the swap in `push`.
+        let seen = Head(head.load(Ordering::Acquire));
+        if seen.generation() != generation & GENERATION_MASK {
+            push(0);
+            return;
+        }
+        if !ring.keep_newest(seen) {
+            continue;
+        }
+        let number = seen.counts(ring.size).calls;
+        let oldest = if seen.is_full() { seen.index() } else { 0 };
+        let mut packed = [0_u64; PACKED];
+        for place in 0..number {
+            if let Some(word) = packed.get_mut((place / 32) as usize) {
+                *word |= ring.read((oldest + place) % ring.size) << (place % 32 * 2);
+            }
+        }
+        // Acquire: keeps the reads of the ring before it; they are this head's only if it stands.
+        fence(Ordering::Acquire);
+        // Relaxed: ordered by the fence.
+        if head.load(Ordering::Relaxed) == seen.0 {
+            push(number);
+            packed
+                .iter()
+                .take(number.div_ceil(32) as usize)
+                .for_each(|&word| push(word));
+            return;
+        }
     }
 }
 

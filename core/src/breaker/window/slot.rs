@@ -42,6 +42,20 @@ impl Slot {
         failures << COUNT_BITS | calls
     }
 
+    /// Counts from outside, made to fit: the ratio stays.
+    pub(super) fn counts_within(mut calls: u64, mut failures: u64) -> Counts {
+        failures = failures.min(calls);
+        while calls >= HALF {
+            calls /= 2;
+            failures /= 2;
+        }
+        Counts {
+            calls,
+            failures,
+            slow: 0,
+        }
+    }
+
     pub(super) const fn has_tag_of(self, other: Self) -> bool {
         self.0 >> TAG_SHIFT == other.0 >> TAG_SHIFT
     }
