@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod outcome;
 mod rejected;
+mod shadow;
 
 mod clock;
 
@@ -47,6 +48,7 @@ pub use crate::nanos::Nanos;
 pub use crate::outcome::{Outcome, Settled};
 pub use crate::rejected::{Reason, Rejected};
 pub use crate::retry_budget::RetryBudget;
+pub use crate::shadow::Shadow;
 pub use crate::shedding::{CoDel, PriorityShedding};
 pub use crate::sliding_window::SlidingWindowRateLimiter;
 pub use crate::snapshot::{Snapshot, Totals};

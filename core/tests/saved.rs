@@ -8,13 +8,20 @@ use proptest::prelude::*;
 type Breaker = CircuitBreaker<10, 1>;
 
 fn breaker(window: Window) -> Breaker {
-    Breaker::new(CircuitBreakerConfig::new().minimum_requests(1).window(window))
+    Breaker::new(
+        CircuitBreakerConfig::new()
+            .minimum_requests(1)
+            .window(window),
+    )
 }
 
 fn windows() -> [Window; 4] {
     let second = Nanos::from_secs(1);
     [
-        Window::Time { length: Nanos::from_secs(10), slots: 10 },
+        Window::Time {
+            length: Nanos::from_secs(10),
+            slots: 10,
+        },
         Window::Count(240),
         Window::Consecutive(5),
         Window::Decay { half_life: second },
@@ -34,7 +41,23 @@ fn s1_the_layout_is_as_documented() {
         .collect();
     let magic = u64::from_be_bytes(*b"fb\0brk\0\x01");
     // Open (1), generation 1; two seconds ago; consecutive (2) of 1; totals: one call, one failure.
-    assert_eq!(words, [magic, 1 | 1 << 3, 2_000_000_000, 2 | 1 << 2, 0, 1, 1, 0, 0, 0, 0, 0]);
+    assert_eq!(
+        words,
+        [
+            magic,
+            1 | 1 << 3,
+            2_000_000_000,
+            2 | 1 << 2,
+            0,
+            1,
+            1,
+            0,
+            0,
+            0,
+            0,
+            0
+        ]
+    );
 }
 
 /// S1: another version, another window, a missing end, nothing at all: named, and nothing is changed.
@@ -57,7 +80,10 @@ fn s1_what_does_not_fit_is_refused() {
         let refused = target.restore(&other, now, Nanos::ZERO);
         assert_eq!(refused, Err(RestoreError::OtherVersion { found: 2 }));
         let mut count = breaker(Window::Count(7));
-        assert_eq!(count.restore(&saved, now, Nanos::ZERO), Err(RestoreError::OtherWindow));
+        assert_eq!(
+            count.restore(&saved, now, Nanos::ZERO),
+            Err(RestoreError::OtherWindow)
+        );
         assert_eq!(target.snapshot(now).generation, 0);
         assert_eq!(target.restore(&saved, now, Nanos::ZERO), Ok(()));
     }
@@ -73,7 +99,9 @@ fn t4_any_time_restores() {
                     let before = breaker(window);
                     before.try_acquire(saved_at).unwrap().success(saved_at);
                     let mut after = breaker(window);
-                    after.restore(&before.save(saved_at), restored_at, away).unwrap();
+                    after
+                        .restore(&before.save(saved_at), restored_at, away)
+                        .unwrap();
                     assert_eq!(after.state(), State::Closed);
                     assert_eq!(after.snapshot(restored_at).totals.calls, 1);
                     after.try_acquire(restored_at).unwrap().success(restored_at);
