@@ -27,6 +27,7 @@ use crate::outcome::Outcome;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 
 // See the head of the file.
+// Relaxed: each word is whole by itself and publishes no other memory.
 const ORDER: Ordering = Ordering::Relaxed;
 
 #[derive(Debug)]

@@ -1,21 +1,13 @@
 //! [`CircuitBreakerConfig`]: what a user may ask for, checked once; inside, everything is integers.
 
+mod ranges;
+
+use crate::breaker::config::ranges::{checked, geometry, positive, ppm, probes};
 use crate::breaker::rules::{
-    CONSECUTIVE_MAX, FACTOR_ONE, Geometry, Kind, MINIMUM_MAX, OUTCOMES_PER_WORD, OpenRules, PPM,
-    ROUND_MAX, RoundRules, SLOT_MIN, SLOTS_MAX, Settings, decay_steps,
+    FACTOR_ONE, MINIMUM_MAX, OpenRules, PPM, ROUND_MAX, RoundRules, Settings,
 };
 use crate::error::ConfigError;
 use crate::nanos::Nanos;
-
-/// `?`, in a `const fn`.
-macro_rules! checked {
-    ($result:expr) => {
-        match $result {
-            Ok(value) => value,
-            Err(error) => return Err(error),
-        }
-    };
-}
 
 /// The span of calls that a breaker judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -323,113 +315,5 @@ impl CircuitBreakerConfig {
 impl Default for CircuitBreakerConfig {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-const fn positive(field: &'static str, span: Nanos) -> Result<Nanos, ConfigError> {
-    if span.get() == 0 {
-        Err(ConfigError::span(field, span, "at least 1ns"))
-    } else {
-        Ok(span)
-    }
-}
-
-const fn probes(field: &'static str, count: u32) -> Result<u32, ConfigError> {
-    if count == 0 || count > ROUND_MAX {
-        Err(ConfigError::integer(field, count as u64, "1 to 511 probes"))
-    } else {
-        Ok(count)
-    }
-}
-
-const fn ppm(field: &'static str, share: f64) -> Result<u32, ConfigError> {
-    // A NaN fails the first comparison.
-    if share > 0.0 && share <= 1.0 {
-        let ppm = (share * PPM as f64 + 0.5) as u32;
-        Ok(if ppm == 0 { 1 } else { ppm })
-    } else {
-        Err(ConfigError::decimal(field, share, "more than 0, at most 1"))
-    }
-}
-
-const fn geometry(window: Window, capacity: usize) -> Result<(Geometry, u64), ConfigError> {
-    match window {
-        Window::Time { length, slots } => {
-            if slots == 0 || slots as usize > capacity || slots as usize > SLOTS_MAX {
-                return Err(ConfigError::integer(
-                    "window",
-                    slots as u64,
-                    "a time window has 1 to as many slots as the breaker holds (10 by default, 63 at most)",
-                ));
-            }
-            let slot = length.get() / slots as u64;
-            if slot < SLOT_MIN.get() {
-                return Err(ConfigError::span(
-                    "window",
-                    length,
-                    "a time window lasts at least 10us for each slot",
-                ));
-            }
-            Ok((
-                Geometry {
-                    kind: Kind::Time,
-                    size: slots,
-                    slot: Nanos::new(slot),
-                },
-                u64::MAX,
-            ))
-        }
-        Window::Count(calls) => {
-            if calls == 0 || calls as usize > capacity * OUTCOMES_PER_WORD as usize {
-                return Err(ConfigError::integer(
-                    "window",
-                    calls as u64,
-                    "a count window keeps 1 to 24 calls for each slot of the breaker (240 by default)",
-                ));
-            }
-            Ok((
-                Geometry {
-                    kind: Kind::Count,
-                    size: calls,
-                    slot: Nanos::ZERO,
-                },
-                calls as u64,
-            ))
-        }
-        Window::Decay { half_life } => {
-            let slot = half_life.get() / decay_steps(capacity) as u64;
-            if slot < SLOT_MIN.get() {
-                return Err(ConfigError::span(
-                    "window",
-                    half_life,
-                    "a half-life lasts at least 10us for each of its steps",
-                ));
-            }
-            Ok((
-                Geometry {
-                    kind: Kind::Decay,
-                    size: capacity as u32,
-                    slot: Nanos::new(slot),
-                },
-                u64::MAX,
-            ))
-        }
-        Window::Consecutive(calls) => {
-            if calls == 0 || calls > CONSECUTIVE_MAX {
-                return Err(ConfigError::integer(
-                    "window",
-                    calls as u64,
-                    "consecutive failures: 1 to 100000",
-                ));
-            }
-            Ok((
-                Geometry {
-                    kind: Kind::Consecutive,
-                    size: calls,
-                    slot: Nanos::ZERO,
-                },
-                u64::MAX,
-            ))
-        }
     }
 }

@@ -72,6 +72,7 @@ impl SettingsWords {
         self.round.store(packed.round, Ordering::Relaxed);
         self.probe_lease
             .store(settings.round.lease.get(), Ordering::Relaxed);
+        // Relaxed: as above.
         self.ramp_up
             .store(settings.ramp_up.get(), Ordering::Relaxed);
     }

@@ -1,0 +1,131 @@
+//! The checks of single settings: each names its field, the value and the range.
+
+use crate::breaker::config::Window;
+use crate::breaker::rules::{
+    CONSECUTIVE_MAX, Geometry, Kind, OUTCOMES_PER_WORD, PPM, ROUND_MAX, SLOT_MIN, SLOTS_MAX,
+    decay_steps,
+};
+use crate::error::ConfigError;
+use crate::nanos::Nanos;
+
+/// `?`, in a `const fn`.
+macro_rules! checked {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Err(error),
+        }
+    };
+}
+pub(super) use checked;
+
+pub(super) const fn positive(field: &'static str, span: Nanos) -> Result<Nanos, ConfigError> {
+    if span.get() == 0 {
+        Err(ConfigError::span(field, span, "at least 1ns"))
+    } else {
+        Ok(span)
+    }
+}
+
+pub(super) const fn probes(field: &'static str, count: u32) -> Result<u32, ConfigError> {
+    if count == 0 || count > ROUND_MAX {
+        Err(ConfigError::integer(field, count as u64, "1 to 511 probes"))
+    } else {
+        Ok(count)
+    }
+}
+
+pub(super) const fn ppm(field: &'static str, share: f64) -> Result<u32, ConfigError> {
+    // A NaN fails the first comparison.
+    if share > 0.0 && share <= 1.0 {
+        let ppm = (share * PPM as f64 + 0.5) as u32;
+        Ok(if ppm == 0 { 1 } else { ppm })
+    } else {
+        Err(ConfigError::decimal(field, share, "more than 0, at most 1"))
+    }
+}
+
+pub(super) const fn geometry(
+    window: Window,
+    capacity: usize,
+) -> Result<(Geometry, u64), ConfigError> {
+    match window {
+        Window::Time { length, slots } => {
+            if slots == 0 || slots as usize > capacity || slots as usize > SLOTS_MAX {
+                return Err(ConfigError::integer(
+                    "window",
+                    slots as u64,
+                    "a time window has 1 to as many slots as the breaker holds (10 by default, 63 at most)",
+                ));
+            }
+            let slot = length.get() / slots as u64;
+            if slot < SLOT_MIN.get() {
+                return Err(ConfigError::span(
+                    "window",
+                    length,
+                    "a time window lasts at least 10us for each slot",
+                ));
+            }
+            Ok((
+                Geometry {
+                    kind: Kind::Time,
+                    size: slots,
+                    slot: Nanos::new(slot),
+                },
+                u64::MAX,
+            ))
+        }
+        Window::Count(calls) => {
+            if calls == 0 || calls as usize > capacity * OUTCOMES_PER_WORD as usize {
+                return Err(ConfigError::integer(
+                    "window",
+                    calls as u64,
+                    "a count window keeps 1 to 24 calls for each slot of the breaker (240 by default)",
+                ));
+            }
+            Ok((
+                Geometry {
+                    kind: Kind::Count,
+                    size: calls,
+                    slot: Nanos::ZERO,
+                },
+                calls as u64,
+            ))
+        }
+        Window::Decay { half_life } => {
+            let slot = half_life.get() / decay_steps(capacity) as u64;
+            if slot < SLOT_MIN.get() {
+                return Err(ConfigError::span(
+                    "window",
+                    half_life,
+                    "a half-life lasts at least 10us for each of its steps",
+                ));
+            }
+            Ok((
+                Geometry {
+                    kind: Kind::Decay,
+                    size: capacity as u32,
+                    slot: Nanos::new(slot),
+                },
+                u64::MAX,
+            ))
+        }
+        Window::Consecutive(calls) => {
+            if calls == 0 || calls > CONSECUTIVE_MAX {
+                return Err(ConfigError::integer(
+                    "window",
+                    calls as u64,
+                    "consecutive failures: 1 to 100000",
+                ));
+            }
+            Ok((
+                Geometry {
+                    kind: Kind::Consecutive,
+                    size: calls,
+                    slot: Nanos::ZERO,
+                },
+                u64::MAX,
+            ))
+        }
+    }
+}
