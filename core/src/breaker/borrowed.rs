@@ -23,6 +23,20 @@ use crate::outcome::{Outcome, Settled};
 /// drop(breaker); // a permit does not outlive its breaker
 /// permit.success(Nanos::ZERO);
 /// ```
+///
+/// ```compile_fail
+/// # use fuseboard_core::*;
+/// let breaker: CircuitBreaker = CircuitBreaker::new(CircuitBreakerConfig::new());
+/// let permit = breaker.try_acquire(Nanos::ZERO).unwrap();
+/// let second: Permit = permit.clone(); // a permit is one right, not two
+/// ```
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// # use fuseboard_core::*;
+/// let breaker: CircuitBreaker = CircuitBreaker::new(CircuitBreakerConfig::new());
+/// breaker.try_acquire(Nanos::ZERO).unwrap(); // dropped at once, it counts nothing
+/// ```
 #[derive(Debug)]
 #[must_use = "dropped at once, the call is not counted; settle it with `success` or `failure`"]
 pub struct Permit<'a, const SLOTS: usize = 10, const STRIPES: usize = 1> {
