@@ -286,11 +286,14 @@ pub enum Settling {
     Release,
 }
 
-/// The manual verbs without arguments.
+/// The manual verbs, but for `configure`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Rejects every call.
-    ForceOpen,
+    ForceOpen {
+        /// Absolute time on the trace's clock from which calls are probes again; `None`: until another verb.
+        until: Option<Nanos>,
+    },
     /// Admits every call and counts nothing.
     Disable,
     /// Admits every call and counts.
@@ -300,9 +303,9 @@ pub enum Control {
 }
 
 impl Control {
-    /// Every verb.
+    /// Every verb, without its options.
     pub const ALL: [Self; 4] = [
-        Self::ForceOpen,
+        Self::ForceOpen { until: None },
         Self::Disable,
         Self::MetricsOnly,
         Self::Reset,
@@ -311,7 +314,7 @@ impl Control {
     /// The word in a trace.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::ForceOpen => "force_open",
+            Self::ForceOpen { .. } => "force_open",
             Self::Disable => "disable",
             Self::MetricsOnly => "metrics_only",
             Self::Reset => "reset",

@@ -163,7 +163,8 @@ impl Host for RustHost {
     fn control(&mut self, name: &str, control: Control, now: Nanos) -> Answer<()> {
         let breaker = self.breaker(name)?;
         match control {
-            Control::ForceOpen => breaker.force_open(now, &()),
+            Control::ForceOpen { until: None } => breaker.force_open(now, &()),
+            Control::ForceOpen { until: Some(until) } => breaker.force_open_until(until, now, &()),
             Control::Disable => breaker.disable(now, &()),
             Control::MetricsOnly => breaker.metrics_only(now, &()),
             Control::Reset => breaker.reset(now, &()),
@@ -266,7 +267,7 @@ fn config(settings: &[BreakerSetting]) -> Answer<CircuitBreakerConfig> {
             Setting::MinimumRequests(calls) => config.minimum_requests(calls),
             Setting::OpenTimeout(timeout) => config.open_timeout(timeout),
             Setting::HalfOpenRequests(probes) => config.half_open_requests(probes),
-            Setting::Window(window) => config.window(core_window(window)?),
+            Setting::Window(window) => config.window(core_window(window)),
             Setting::SlowCallDuration(limit) => config.slow_call_duration(Some(limit)),
             Setting::SlowCallThreshold(share) => config.slow_call_threshold(share),
             // Off is what every breaker does.
@@ -284,13 +285,13 @@ fn config(settings: &[BreakerSetting]) -> Answer<CircuitBreakerConfig> {
     Ok(config)
 }
 
-fn core_window(window: Window) -> Answer<fuseboard_core::Window> {
-    Ok(match window {
+fn core_window(window: Window) -> fuseboard_core::Window {
+    match window {
         Window::Time { length, slots } => fuseboard_core::Window::Time { length, slots },
         Window::Count(calls) => fuseboard_core::Window::Count(calls),
         Window::Consecutive(failures) => fuseboard_core::Window::Consecutive(failures),
-        Window::Decay { .. } => return Err(Unanswered::unsupported("decay window")),
-    })
+        Window::Decay { half_life } => fuseboard_core::Window::Decay { half_life },
+    }
 }
 
 impl From<ConfigError> for Refusal {

@@ -87,8 +87,14 @@ fn breaker_verb(word: &str, mut words: Words<'_>, name: &str, names: &mut Names)
         .into_iter()
         .find(|control| control.as_str() == word)
     {
-        words.end(word)?;
-        return Ok(Verb::Control(control));
+        return match control {
+            Control::ForceOpen { .. } => {
+                let [until] = options(words, ["until"])?;
+                let until = until.map(duration).transpose()?;
+                Ok(Verb::Control(Control::ForceOpen { until }))
+            }
+            _ => words.end(word).map(|()| Verb::Control(control)),
+        };
     }
     match word {
         "acquire" => new_permit(words, name, names),

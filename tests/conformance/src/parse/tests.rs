@@ -216,6 +216,14 @@ fn an_error_in_a_step_says_where_and_what_was_expected() {
         ),
         ("breaker b\n0s b x1000001 state", "got `x1000001`"),
         (
+            "breaker b\n0s b force_open from=1s",
+            "expected until=…, got `from=1s`",
+        ),
+        (
+            "breaker b\n0s b reset until=1s",
+            "expected nothing after reset, got `until=1s`",
+        ),
+        (
             "breaker b\n0s b state extra",
             "expected nothing after state, got `extra`",
         ),

@@ -80,7 +80,6 @@ fn what_the_host_lacks_never_passes() {
         "sliding_counter s limit=0 window=1s -> error(limit)",
         "fixed_window f limit=1 window=1s",
         "leaky_bucket l rate=1/s queue=1",
-        "breaker b window=decay(1s)",
         "breaker b count_overdue=true",
         "token_bucket t rate=1/s burst=1\n0s t reserve -> admitted",
         "sliding_log s limit=1 window=1s\n0s s refund 1",
