@@ -86,7 +86,7 @@ impl fmt::Display for Reply {
         match self {
             Self::Admission(admission) => admission.fmt(f),
             Self::Settled { stale: true } => f.write_str("stale"),
-            Self::Settled { stale: false } => f.write_str("settled"),
+            Self::Settled { stale: false } => f.write_str("recorded"),
             Self::Refused { field, message } => write!(f, "error({field}): {message}"),
             Self::Done => f.write_str("done"),
         }
@@ -277,7 +277,7 @@ impl Player<'_> {
                     .filter(|reply| !holds(expect, reply))
                     .map(Reply::to_string));
             }
-            Expect::Admitted | Expect::Rejected(_) | Expect::Stale => {
+            Expect::Admitted | Expect::Rejected(_) | Expect::Stale | Expect::Recorded => {
                 return Ok(first_that_fails(expect, replies));
             }
         };
@@ -301,6 +301,7 @@ fn holds(expect: &Expect, reply: &Reply) -> bool {
         }
         (Expect::Wait(wanted), Reply::Admission(Admission::Admitted { wait })) => wait == wanted,
         (Expect::Stale, Reply::Settled { stale }) => *stale,
+        (Expect::Recorded, Reply::Settled { stale }) => !*stale,
         (Expect::Error(wanted), Reply::Refused { field, .. }) => field == wanted,
         _ => false,
     }

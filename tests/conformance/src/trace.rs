@@ -337,6 +337,8 @@ pub enum Expect {
     Wait(Nanos),
     /// Each of the N settlings changed nothing.
     Stale,
+    /// None of the N settlings was stale.
+    Recorded,
     /// The state after the step.
     State(State),
     /// Whole units that would be admitted now.
@@ -358,6 +360,7 @@ impl fmt::Display for Expect {
             Self::RetryAfter(after) => write!(f, "retry_after={after}"),
             Self::Wait(wait) => write!(f, "wait={wait}"),
             Self::Stale => f.write_str("stale"),
+            Self::Recorded => f.write_str("recorded"),
             Self::State(state) => write!(f, "state={}", state.as_str()),
             Self::Available(units) => write!(f, "available={units}"),
             Self::InFlight(permits) => write!(f, "in_flight={permits}"),

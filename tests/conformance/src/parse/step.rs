@@ -250,6 +250,7 @@ fn expectation(word: &str) -> Parsed<Expect> {
         "admitted" => Ok(Expect::Admitted),
         "rejected" => Ok(Expect::Rejected(None)),
         "stale" => Ok(Expect::Stale),
+        "recorded" => Ok(Expect::Recorded),
         _ => match argument(word, "rejected") {
             Some(value) => match Reason::ALL
                 .into_iter()
@@ -266,7 +267,7 @@ fn expectation(word: &str) -> Parsed<Expect> {
     }
 }
 
-const EXPECTATIONS: &str = "admitted, admitted=K, rejected, rejected(REASON), retry_after=DUR, wait=DUR, stale, state=…, available=N, in_flight=N or error(FIELD)";
+const EXPECTATIONS: &str = "admitted, admitted=K, rejected, rejected(REASON), retry_after=DUR, wait=DUR, stale, recorded, state=…, available=N, in_flight=N or error(FIELD)";
 
 /// The field in `error(FIELD)`.
 pub(super) fn error_field(word: &str) -> Parsed<&str> {
@@ -295,7 +296,7 @@ fn answerable(kind: Kind, verb: &Verb, expect: &Expect) -> Parsed<()> {
         | Expect::Rejected(_)
         | Expect::RetryAfter(_) => (asks, "acquire, call or reserve"),
         Expect::Wait(_) => (matches!(verb, Verb::Reserve { .. }), "reserve"),
-        Expect::Stale => (
+        Expect::Stale | Expect::Recorded => (
             matches!(verb, Verb::Settle(..)),
             "success, failure, ignore, drop or release",
         ),

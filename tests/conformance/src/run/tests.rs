@@ -42,7 +42,11 @@ fn each_expectation_can_fail() {
             "0s b x3 call failure -> retry_after=999ms",
             "rejected(open) retry_after=1s",
         ),
-        ("0s b acquire p\n0s b success p -> stale", "settled"),
+        ("0s b acquire p\n0s b success p -> stale", "recorded"),
+        (
+            "0s b acquire p\n0s b success p\n0s b success p -> recorded",
+            "stale",
+        ),
         ("0s b state -> state=open", "state=closed"),
         ("0s b state -> in_flight=1", "in_flight=0"),
         ("0s b configure ramp_up=1s -> error(ramp_up)", "done"),
