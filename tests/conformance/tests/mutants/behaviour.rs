@@ -107,9 +107,9 @@ pub struct Misbehaving {
 }
 
 impl Misbehaving {
-    pub fn new(fault: &'static Behaviour) -> Self {
+    pub fn new(fault: Behaviour) -> Self {
         Self {
-            fault: *fault,
+            fault,
             inner: RustHost::default(),
             policies: HashMap::new(),
             histories: HashMap::new(),

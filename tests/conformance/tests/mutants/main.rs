@@ -49,7 +49,7 @@ fn wrong_hosts() -> BTreeMap<String, Wrong> {
         let make: Wrong = Box::new(move || Box::new(Bent::new(bend)));
         assert!(hosts.insert(name.to_owned(), make).is_none(), "{name}");
     }
-    for behaviour in Behaviour::ALL {
+    for &behaviour in Behaviour::ALL {
         let make: Wrong = Box::new(move || Box::new(Misbehaving::new(behaviour)));
         assert!(hosts.insert(format!("{behaviour:?}"), make).is_none());
     }
