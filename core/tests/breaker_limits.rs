@@ -116,6 +116,37 @@ fn w4_the_decision_is_the_same_beside_a_full_slot() {
 }
 
 #[test]
+fn w4_b9_halving_keeps_the_share_of_slow_calls() {
+    let now = Nanos::new(2);
+    let breaker = CircuitBreaker::new(
+        config()
+            .minimum_requests(1_000)
+            .slow_call_duration(Some(Nanos::new(1)))
+            .slow_call_threshold(0.5),
+    );
+    // Three of eleven calls are slow, and a failure judges each eleven: through three halvings.
+    let mut slow = 0;
+    for turn in 0..500_000 {
+        for call in 0..10 {
+            let started = if call < 3 { Nanos::ZERO } else { now };
+            let permit = admit(&breaker, started);
+            breaker.settle(permit, Outcome::Success, now, &());
+        }
+        settle(&breaker, Outcome::Failure, 1, now);
+        slow += 3;
+        assert_eq!(
+            breaker.state(),
+            State::Closed,
+            "after {turn} times eleven calls"
+        );
+    }
+    let totals = total_counts(&breaker, now);
+    assert_eq!((totals.calls, totals.slow), (500_000 * 11, slow));
+    let share = breaker.snapshot(now).window.slow_call_rate();
+    assert!((share - 3.0 / 11.0).abs() < 1e-4, "{share}");
+}
+
+#[test]
 fn w4_a_run_sticks_at_the_end_of_its_field() {
     const FIELD: u64 = (1 << 18) - 1;
     let breaker: CircuitBreaker =

@@ -10,8 +10,9 @@
 //! The twin word of the slow calls has the same tag and keeps its count in place of the calls.
 //!
 //! **Saturation.** A slot whose calls or failures reach half of their field is halved, both counts
-//! together: the ratio stays, the half that leaves goes to the totals. The other half of
-//! the field takes what is added meanwhile: 2^21, or 2,000 stalled threads with the greatest weight.
+//! together and right after them the slow calls of its twin: the ratios stay, the half that leaves goes
+//! to the totals. The other half of the field takes what is added meanwhile: 2^21, or 2,000 stalled
+//! threads with the greatest weight.
 
 use crate::event::Counts;
 

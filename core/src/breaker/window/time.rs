@@ -115,7 +115,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             };
             // The main count first: whoever sees the slow call sees the call (W2).
             let addition = Slot::addition(sample.weight, failures);
-            let before = match self.add(word, expected, addition, false, &is_current) {
+            let before = match self.add(word, Some(slow_word), expected, addition, &is_current) {
                 Added::To(before) => before,
                 Added::Reused => continue,
                 Added::Stale => return Verdict::Stale,
@@ -124,7 +124,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                 // A slot that was reused meanwhile takes the slow count with it: the call counts
                 // as not slow there, never the reverse.
                 let addition = Slot::addition(sample.weight, 0);
-                let _ = self.add(slow_word, expected, addition, true, &is_current);
+                let _ = self.add(slow_word, None, expected, addition, &is_current);
             }
             let mature = tick == tick.mature(generation);
             if mature && !sample.failed && !sample.slow {
@@ -210,14 +210,15 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             .sum()
     }
 
-    /// Adds to a slot that has the expected tag, making it so where needed.
+    /// Adds to a slot that has the expected tag, making it so where needed. `twin`: the word of its slow
+    /// calls, where `word` is not that itself.
     #[inline]
     fn add(
         &self,
         word: &AtomicU64,
+        twin: Option<&AtomicU64>,
         expected: Slot,
         addition: u64,
-        slow: bool,
         is_current: impl Fn() -> bool,
     ) -> Added {
         // Acquire: pairs with the Release of whoever gave the slot another tag: `is_current` must not
@@ -228,7 +229,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             Ordering::Acquire
         }));
         if !seen.has_tag_of(expected) || seen.is_half_full() {
-            match self.prepare(word, seen, expected, slow, is_current) {
+            match self.prepare(word, twin, seen, expected, is_current) {
                 Some(true) => {}
                 Some(false) => return Added::Reused,
                 None => return Added::Stale,
@@ -249,9 +250,9 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
     fn prepare(
         &self,
         word: &AtomicU64,
+        twin: Option<&AtomicU64>,
         seen: Slot,
         expected: Slot,
-        slow: bool,
         is_current: impl Fn() -> bool,
     ) -> Option<bool> {
         let (next, leaving) = if seen.has_tag_of(expected) {
@@ -276,8 +277,34 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         {
             return Some(false);
         }
-        self.fold(leaving, slow);
+        self.fold(leaving, twin.is_none());
+        if let (Some(slow_word), true) = (twin, seen.has_tag_of(expected)) {
+            self.halve_slow(slow_word, expected);
+        }
         Some(true)
+    }
+
+    /// Halves the slow calls of a slot whose calls were halved, so that their share stays too.
+    fn halve_slow(&self, slow_word: &AtomicU64, expected: Slot) {
+        loop {
+            // Acquire: as in `add`.
+            let seen = Slot(slow_word.load(Ordering::Acquire));
+            if !seen.has_tag_of(expected) {
+                return;
+            }
+            let next = seen.halved();
+            // AcqRel: as in `prepare`.
+            if slow_word
+                .compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+            {
+                let leaving = Counts {
+                    calls: seen.calls() - next.calls(),
+                    ..Counts::default()
+                };
+                return self.fold(leaving, true);
+            }
+        }
     }
 
     /// The tick at `now`, or the largest seen.
