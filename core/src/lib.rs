@@ -25,9 +25,13 @@ mod concurrency;
 mod adaptive;
 mod throttle;
 
+mod fixed_window;
 mod retry_budget;
+mod sliding_counter;
 mod sliding_window;
 mod token_bucket;
+
+mod leaky_bucket;
 
 mod admission;
 
@@ -44,16 +48,22 @@ pub use crate::clock::manual::ManualClock;
 pub use crate::concurrency::{ConcurrencyLimit, ConcurrencyPermit};
 pub use crate::error::ConfigError;
 pub use crate::event::{Cause, Counts, Observer, State, Transition};
+pub use crate::fixed_window::FixedWindowRateLimiter;
+pub use crate::leaky_bucket::LeakyBucket;
 pub use crate::nanos::Nanos;
 pub use crate::outcome::{Outcome, Settled};
 pub use crate::rejected::{Reason, Rejected};
 pub use crate::retry_budget::RetryBudget;
 pub use crate::shadow::Shadow;
 pub use crate::shedding::{CoDel, PriorityShedding};
+pub use crate::sliding_counter::SlidingCounterRateLimiter;
 pub use crate::sliding_window::SlidingWindowRateLimiter;
 pub use crate::snapshot::{Snapshot, Totals};
 pub use crate::sync::LOCK_FREE;
 pub use crate::throttle::ClientThrottle;
 pub use crate::throttle::config::ClientThrottleConfig;
 pub use crate::token_bucket::TokenBucketRateLimiter;
+pub use crate::token_bucket::lease::TokenLease;
 pub use crate::token_bucket::quota::Rate;
+pub use crate::token_bucket::reservation::Reservation;
+pub use crate::token_bucket::warm_up::WarmUp;

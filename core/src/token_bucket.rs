@@ -1,15 +1,23 @@
 //! [`TokenBucketRateLimiter`]: the public face of the token bucket.
 
-mod policy;
+pub(crate) mod lease;
+pub(crate) mod policy;
 pub(crate) mod quota;
-mod state;
+pub(crate) mod reservation;
+pub(crate) mod settings;
+pub(crate) mod state;
+pub(crate) mod warm_up;
 
 use crate::error::ConfigError;
 use crate::nanos::Nanos;
 use crate::rejected::{Reason, Rejected};
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
+use crate::token_bucket::lease::TokenLease;
 use crate::token_bucket::quota::{Quota, Rate};
+use crate::token_bucket::reservation::Reservation;
+use crate::token_bucket::settings::QuotaWords;
 use crate::token_bucket::state::TatWord;
+use crate::token_bucket::warm_up::{WarmUp, WarmthWords};
 
 /// A token bucket in one word: `burst` units at once, refilled at `rate`.
 ///
@@ -27,9 +35,14 @@ use crate::token_bucket::state::TatWord;
 ///
 /// `now` up to 73 years (at least) after the clock's zero; later everything is rejected.
 ///
+/// # Memory ordering
+///
+/// None: an admission publishes nothing and orders nothing (relaxed).
+///
 /// # Source
 ///
-/// The generic cell rate algorithm: ITU-T I.371 (2004), virtual scheduling.
+/// The generic cell rate algorithm: ITU-T I.371 (2004), virtual scheduling. Warm-up after Guava's
+/// `SmoothWarmingUp`, counted in integers on the bucket's own clock.
 ///
 /// ```
 /// use fuseboard_core::{Nanos, Rate, TokenBucketRateLimiter};
@@ -41,15 +54,22 @@ use crate::token_bucket::state::TatWord;
 /// assert!(API.try_acquire(now).is_ok());
 /// let rejected = API.try_acquire(now).unwrap_err();
 /// assert_eq!(rejected.retry_after, Some(Nanos::from_millis(100)));
+///
+/// // Or take the turn now and wait for it.
+/// let reservation = API.reserve(1, Nanos::from_secs(1), now).expect("the turn comes in time");
+/// assert_eq!(reservation.wait(), Nanos::from_millis(100));
 /// ```
 #[derive(Debug)]
 #[repr(C)]
 pub struct TokenBucketRateLimiter {
     tat: TatWord,
-    interval: AtomicU64,
-    burst: AtomicU64,
+    quota: QuotaWords,
     scale: AtomicU64,
+    warmth: WarmthWords,
 }
+
+#[cfg(not(fuseboard_loom))]
+const _: () = assert!(size_of::<TokenBucketRateLimiter>() == 56);
 
 impl TokenBucketRateLimiter {
     const_unless_loom! {
@@ -76,12 +96,48 @@ impl TokenBucketRateLimiter {
             match Quota::new(rate, burst, scale) {
                 Ok(quota) => Ok(Self {
                     tat: TatWord::new(),
-                    interval: AtomicU64::new(quota.interval),
-                    burst: AtomicU64::new(quota.burst),
+                    quota: QuotaWords::new(quota),
                     scale: AtomicU64::new(scale),
+                    warmth: WarmthWords::always_warm(),
                 }),
                 Err(error) => Err(error),
             }
+        }
+    }
+
+    const_unless_loom! {
+        /// A full bucket that starts cold.
+        ///
+        /// # Panics
+        /// On a bad quota or warm-up; in a `static` that is a compile error.
+        pub const fn with_warm_up(rate: Rate, burst: u64, warm_up: WarmUp) -> Self {
+            match Self::try_with_warm_up(rate, burst, warm_up) {
+                Ok(limiter) => limiter,
+                Err(_) => panic!("bad token bucket; `try_with_warm_up` says which field"),
+            }
+        }
+    }
+
+    const_unless_loom! {
+        /// A full bucket that starts cold.
+        ///
+        /// # Errors
+        /// As [`try_new`](Self::try_new). `warm_up`: no time, or more than 18 years. `cold_factor`: not 1
+        /// to 1,000.
+        pub const fn try_with_warm_up(
+            rate: Rate,
+            burst: u64,
+            warm_up: WarmUp,
+        ) -> Result<Self, ConfigError> {
+            let mut limiter = match Self::try_new(rate, burst) {
+                Ok(limiter) => limiter,
+                Err(error) => return Err(error),
+            };
+            limiter.warmth = match WarmthWords::new(warm_up, Quota::scale(rate)) {
+                Ok(warmth) => warmth,
+                Err(error) => return Err(error),
+            };
+            Ok(limiter)
         }
     }
 
@@ -94,74 +150,161 @@ impl TokenBucketRateLimiter {
         self.try_acquire_many(1, now)
     }
 
-    /// Takes `cost` units at `now`, or none.
+    /// Takes `cost` units at `now`, or none. A cost of 0 is always admitted.
     ///
     /// # Errors
     /// [`Reason::Limited`] with the exact time to come back; [`Reason::Never`] when `cost` is more than
     /// the burst.
     #[inline]
     pub fn try_acquire_many(&self, cost: u64, now: Nanos) -> Result<(), Rejected> {
-        let quota = self.quota();
-        if cost > quota.burst {
+        if cost == 0 {
+            return Ok(());
+        }
+        self.take(cost, cost, Nanos::ZERO, now).map(|_| ())
+    }
+
+    /// Takes as many units as there are at `now`, `max` at most; gives how many.
+    pub fn try_acquire_up_to(&self, max: u64, now: Nanos) -> u64 {
+        if max == 0 {
+            return 0;
+        }
+        self.take(1, max, Nanos::ZERO, now)
+            .map_or(0, |taken| taken.units)
+    }
+
+    /// Takes `cost` units at `now`, or those that flow in within `max_wait`: they are the caller's, and nobody
+    /// who comes later gets them first.
+    ///
+    /// # Errors
+    /// [`Reason::Limited`] when the wait would be longer, with the exact time after which it no longer is;
+    /// [`Reason::Never`] when `cost` is more than the burst.
+    pub fn reserve(&self, cost: u64, max_wait: Nanos, now: Nanos) -> Result<Reservation, Rejected> {
+        let Taken {
+            base, next, limit, ..
+        } = self.take(cost, cost, max_wait, now)?;
+        let scale = self.scale();
+        let at = now.get().saturating_mul(scale);
+        let wait = policy::wait(base, next, at, limit).div_ceil(scale);
+        Ok(Reservation::new(Nanos::new(wait), base, next))
+    }
+
+    /// Gives a reservation back at `now`, once. What was reserved behind it keeps its turn, so that much less is free
+    /// again.
+    pub fn cancel(&self, reservation: Reservation, now: Nanos) {
+        let now = now.get().saturating_mul(self.scale());
+        self.tat
+            .update(|tat| policy::refund(tat, now, reservation.given_back(tat)));
+    }
+
+    /// Gives `cost` units back at `now`, up to a full bucket. Give back only what was taken; while
+    /// reservations wait, theirs with [`cancel`](Self::cancel).
+    ///
+    /// `now` is at least as late as that of the latest admission: at an earlier one, units come back that had
+    /// flowed in again between the two.
+    pub fn refund(&self, cost: u64, now: Nanos) {
+        let now = now.get().saturating_mul(self.scale());
+        let span = self.quota.load().span(cost);
+        self.tat.update(|tat| policy::refund(tat, now, span));
+    }
+
+    /// Empties the bucket at `now`: the next unit flows in one interval later. What is reserved stays so.
+    pub fn drain(&self, now: Nanos) {
+        let tolerance = self.quota.load().tolerance;
+        let empty = now
+            .get()
+            .checked_mul(self.scale())
+            .and_then(|now| now.checked_add(tolerance));
+        // At the end of the clock nothing is admitted anyway.
+        if let Some(empty) = empty {
+            self.tat.update(|tat| tat.max(empty));
+        }
+    }
+
+    /// Whole units that would be admitted at `now`; of a limiter that is not warm, at least so many.
+    pub fn available(&self, now: Nanos) -> u64 {
+        let Some(at) = now.get().checked_mul(self.scale()) else {
+            return 0;
+        };
+        let quota = self.quota.load();
+        let tat = self.tat.load();
+        match self.units(tat, at, quota) {
+            // Cold, a full bucket may be worth less than a unit; it admits one all the same.
+            0 if tat <= at && quota.interval <= policy::room(tat, at, quota.tolerance) => 1,
+            units => units,
+        }
+    }
+
+    /// A lease for one thread: it takes up to `batch` units at once and spends them without touching shared memory.
+    /// Units that it has not spent `lifetime` after it took them go back.
+    pub fn lease(&self, batch: u64, lifetime: Nanos) -> TokenLease<'_> {
+        TokenLease::new(self, batch, lifetime)
+    }
+
+    /// Changes rate and burst and keeps what was taken: at most the old burst and the new one are
+    /// admitted together. Of two changes at once, one stays.
+    ///
+    /// # Errors
+    /// As [`try_new`](Self::try_new); nothing is changed then.
+    pub fn configure(&self, rate: Rate, burst: u64) -> Result<(), ConfigError> {
+        self.quota.store(Quota::new(rate, burst, self.scale())?);
+        Ok(())
+    }
+
+    /// Fills the bucket; a limiter with a warm-up is cold again.
+    pub fn reset(&self) {
+        self.warmth.reset();
+        self.tat.reset();
+    }
+
+    /// Takes `min` to `max` units, as many as there are.
+    #[inline]
+    fn take(&self, min: u64, max: u64, max_wait: Nanos, now: Nanos) -> Result<Taken, Rejected> {
+        let quota = self.quota.load();
+        if quota.span(min) > quota.tolerance {
             return Err(Rejected {
                 reason: Reason::Never,
                 retry_after: None,
             });
         }
         let scale = self.scale();
-        let wait = match now.get().checked_mul(scale) {
-            None => None,
-            Some(now) => match self.tat.admit(now, cost, quota) {
-                Ok(()) => return Ok(()),
-                Err(wait) => wait,
-            },
-        };
-        Err(Rejected {
+        let limited = |wait: Option<u64>| Rejected {
             reason: Reason::Limited,
-            // Rounded up: at that time it is admitted, one nanosecond earlier not.
-            retry_after: wait.map(|wait| Nanos::new(wait.div_ceil(scale))),
+            retry_after: wait
+                .and_then(|wait| policy::retry_after(now, wait, scale, quota.tolerance)),
+        };
+        let at = now.get().checked_mul(scale).ok_or_else(|| limited(None))?;
+        let max_wait = max_wait.get().saturating_mul(scale);
+        let mut units = min;
+        let (tat, next) = self
+            .tat
+            .swap(|tat| {
+                if min < max {
+                    units = self.units(tat, at, quota).clamp(min, max);
+                }
+                let price = match self.warmth.load() {
+                    None => quota.span(units),
+                    Some(warmth) => warmth.price(quota.span(units), tat.max(at)),
+                };
+                policy::admit(tat, at, price, quota.tolerance, max_wait)
+            })
+            .map_err(limited)?;
+        let base = tat.max(at);
+        if let Some(warmth) = self.warmth.load() {
+            self.warmth.warm(warmth, base, next);
+        }
+        Ok(Taken {
+            units,
+            base,
+            next,
+            limit: at.saturating_add(quota.tolerance),
         })
     }
 
-    /// Gives `cost` units back at `now`, up to a full bucket. Give back only what was taken.
-    pub fn refund(&self, cost: u64, now: Nanos) {
-        let now = now.get().saturating_mul(self.scale());
-        self.tat.refund(now, cost, self.quota());
-    }
-
-    /// Whole units that would be admitted at `now`.
-    pub fn available(&self, now: Nanos) -> u64 {
-        match now.get().checked_mul(self.scale()) {
-            Some(now) => policy::available(self.tat.load(), now, self.quota()),
-            None => 0,
-        }
-    }
-
-    /// Changes rate and burst and keeps what was taken: at most the old burst and the new one are
-    /// admitted together.
-    ///
-    /// # Errors
-    /// As [`try_new`](Self::try_new); nothing is changed then.
-    pub fn configure(&self, rate: Rate, burst: u64) -> Result<(), ConfigError> {
-        let quota = Quota::new(rate, burst, self.scale())?;
-        // Relaxed: a request that meets the new interval with the old burst, or the reverse, is admitted by the
-        // larger of the two bursts at most.
-        self.interval.store(quota.interval, Ordering::Relaxed);
-        self.burst.store(quota.burst, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Fills the bucket.
-    pub fn reset(&self) {
-        self.tat.reset();
-    }
-
-    #[inline]
-    fn quota(&self) -> Quota {
-        Quota {
-            // Relaxed: as in `configure`. A word of shared memory may be anything: an interval is at least 1.
-            interval: self.interval.load(Ordering::Relaxed).max(1),
-            burst: self.burst.load(Ordering::Relaxed),
+    fn units(&self, tat: u64, at: u64, quota: Quota) -> u64 {
+        let room = policy::room(tat, at, quota.tolerance);
+        match self.warmth.load() {
+            None => room / quota.interval,
+            Some(warmth) => warmth.affordable(room, tat.max(at), quota),
         }
     }
 
@@ -170,4 +313,13 @@ impl TokenBucketRateLimiter {
         // Relaxed: written once, before the limiter is shared.
         self.scale.load(Ordering::Relaxed).clamp(1, 8)
     }
+}
+
+/// What an admission did to the tat, in divisions.
+struct Taken {
+    units: u64,
+    base: u64,
+    next: u64,
+    /// `now` and the tolerance: how far the tat may be ahead without a wait.
+    limit: u64,
 }

@@ -2,51 +2,70 @@
 //!
 //! `tat` is the theoretical arrival time: when the bucket is full again. All times are in divisions of a
 //! nanosecond (`quota.rs`).
+//!
+//! **Why it never admits too much.** Let p be the interval, b the burst. An admission at `now` leaves
+//! tat >= now + p, and every later one moves it on by p a unit or more, whatever its clock says. The last of n
+//! units is admitted at `now` only if the tat after it is at most now + b p. So n p <= b p + the time
+//! between the latest clock seen before the first and the last: n is at most the burst and what the rate gives in that time.
 
-use crate::token_bucket::quota::Quota;
+use crate::nanos::Nanos;
 
-/// What a request meets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
-    /// Admitted, if the tat can be swapped for this one.
-    Admit(u64),
-    /// Not before so many divisions from now; `None`: the clock is at its end.
-    Reject(Option<u64>),
-}
-
-/// Admits when the bucket, drained by `cost`, is full again within the burst's time.
+/// Admits when the bucket, drained by `increment`, is full again within `tolerance`, or when it is full, or
+/// when either is so at most `max_wait` later. Gives the tat after it, else how much longer it has to
+/// wait; `None`: the clock is at its end.
+///
+/// A full bucket admits any request that the caller has found possible at all: only while a limiter warms
+/// up is an increment longer than the tolerance.
 #[inline]
-pub(crate) fn admit(tat: u64, now: u64, cost: u64, quota: Quota) -> Decision {
-    // A quota that changes under us may give a product that was never checked: then it saturates.
-    let tolerance = quota.interval.saturating_mul(quota.burst);
-    let increment = quota.interval.saturating_mul(cost);
+pub(crate) fn admit(
+    tat: u64,
+    now: u64,
+    increment: u64,
+    tolerance: u64,
+    max_wait: u64,
+) -> Result<u64, Option<u64>> {
     let base = if tat > now { tat } else { now };
     let (Some(next), Some(limit)) = (base.checked_add(increment), now.checked_add(tolerance))
     else {
-        return Decision::Reject(None);
+        return Err(None);
     };
     if next <= limit {
-        Decision::Admit(next)
+        return Ok(next);
+    }
+    let wait = wait(base, next, now, limit);
+    if wait <= max_wait {
+        Ok(next)
     } else {
-        Decision::Reject(Some(next - limit))
+        Err(Some(wait - max_wait))
     }
 }
 
-/// Whole units that would be admitted at `now`.
-pub(crate) fn available(tat: u64, now: u64, quota: Quota) -> u64 {
-    let tolerance = quota.interval.saturating_mul(quota.burst);
-    let debt = tat.saturating_sub(now);
+/// How long after `now` the bucket admits what moves its tat from `base` to `next`.
+#[inline]
+pub(crate) fn wait(base: u64, next: u64, now: u64, limit: u64) -> u64 {
+    next.saturating_sub(limit).min(base.saturating_sub(now))
+}
+
+/// Divisions that can be taken at `now` without a debt.
+pub(crate) fn room(tat: u64, now: u64, tolerance: u64) -> u64 {
     match now.checked_add(tolerance) {
-        Some(_) => tolerance.saturating_sub(debt) / quota.interval.max(1),
+        Some(limit) => limit.saturating_sub(tat.max(now)),
         None => 0,
     }
 }
 
-/// The tat after `cost` units came back: never before `now`, so never more than a full bucket.
-pub(crate) fn refund(tat: u64, now: u64, cost: u64, quota: Quota) -> u64 {
+/// The tat after `given_back` divisions: never before `now`, so never more than a full bucket.
+pub(crate) fn refund(tat: u64, now: u64, given_back: u64) -> u64 {
     if tat <= now {
         return tat;
     }
-    tat.saturating_sub(quota.interval.saturating_mul(cost))
-        .max(now)
+    tat.saturating_sub(given_back).max(now)
+}
+
+/// How long a request at `now` is to wait, rounded up: at that time it is admitted, one nanosecond
+/// earlier not. `None`: that time is past the end of the clock.
+pub(crate) fn retry_after(now: Nanos, wait: u64, scale: u64, tolerance: u64) -> Option<Nanos> {
+    let wait = Nanos::new(wait.div_ceil(scale));
+    let at = now.checked_add(wait)?.get().checked_mul(scale)?;
+    at.checked_add(tolerance).map(|_| wait)
 }

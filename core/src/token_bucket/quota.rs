@@ -44,8 +44,9 @@ impl Rate {
 
 /// Most divisions of a nanosecond: times in them still reach 73 years after the clock's zero.
 const SCALE_MAX: u64 = 8;
-/// The longest time that a full bucket may stand for, in divisions: more could not be added to a time.
-const TOLERANCE_MAX: u128 = 1 << 62;
+/// The longest time that a full bucket may stand for, in nanoseconds: 2^59, 18 years. Twice that, in
+/// divisions, can be added to any time that the limiter takes.
+const TOLERANCE_MAX: u128 = 1 << 59;
 
 /// A checked quota. Times are in `scale` divisions of a nanosecond, so that the interval of a rate which does not divide a
 /// second is exact; of one whose reduced numerator is above 8, it is rounded up by less than one division,
@@ -54,11 +55,34 @@ const TOLERANCE_MAX: u128 = 1 << 62;
 pub(crate) struct Quota {
     /// Divisions from one unit to the next: the emission interval.
     pub(crate) interval: u64,
-    pub(crate) burst: u64,
+    /// Divisions that a full bucket stands for: the interval times the burst.
+    pub(crate) tolerance: u64,
 }
 
 impl Quota {
     pub(crate) const fn new(rate: Rate, burst: u64, scale: u64) -> Result<Self, ConfigError> {
+        let interval = match Self::interval(rate, scale) {
+            Ok(interval) => interval,
+            Err(error) => return Err(error),
+        };
+        if burst == 0 {
+            return Err(ConfigError::integer("burst", burst, "at least 1 unit"));
+        }
+        match Self::tolerance(interval, burst, scale) {
+            Some(tolerance) => Ok(Self {
+                interval: interval as u64,
+                tolerance,
+            }),
+            None => Err(ConfigError::integer(
+                "burst",
+                burst,
+                "as many units as the rate gives in 18 years; choose a smaller burst or a higher rate",
+            )),
+        }
+    }
+
+    /// The emission interval, rounded up to a division.
+    pub(crate) const fn interval(rate: Rate, scale: u64) -> Result<u128, ConfigError> {
         if rate.units == 0 || rate.per.get() == 0 {
             return Err(ConfigError::integer(
                 "rate",
@@ -73,21 +97,23 @@ impl Quota {
                 "at most one unit each nanosecond",
             ));
         }
-        if burst == 0 {
-            return Err(ConfigError::integer("burst", burst, "at least 1 unit"));
+        Ok((rate.per.get() as u128 * scale as u128).div_ceil(rate.units as u128))
+    }
+
+    /// The divisions that `units` stand for, where they are at most 18 years.
+    pub(crate) const fn tolerance(interval: u128, units: u64, scale: u64) -> Option<u64> {
+        let most = TOLERANCE_MAX * scale as u128;
+        // Compared first: the product of a whole interval and a whole u64 need not fit.
+        if interval > most || interval * units as u128 > most {
+            return None;
         }
-        let interval = (rate.per.get() as u128 * scale as u128).div_ceil(rate.units as u128);
-        if interval > TOLERANCE_MAX || interval * burst as u128 > TOLERANCE_MAX {
-            return Err(ConfigError::integer(
-                "burst",
-                burst,
-                "as many units as the rate gives in 18 years; choose a smaller burst or a higher rate",
-            ));
-        }
-        Ok(Self {
-            interval: interval as u64,
-            burst,
-        })
+        Some((interval * units as u128) as u64)
+    }
+
+    /// The divisions that `cost` units stand for; saturates, which is more than any tolerance.
+    #[inline]
+    pub(crate) const fn span(self, cost: u64) -> u64 {
+        self.interval.saturating_mul(cost)
     }
 
     /// The divisions of a nanosecond in which the rate's interval is whole, where there are such.

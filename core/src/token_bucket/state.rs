@@ -7,8 +7,6 @@
 //! is rejected.
 
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
-use crate::token_bucket::policy::{self, Decision};
-use crate::token_bucket::quota::Quota;
 
 #[derive(Debug)]
 #[repr(transparent)]
@@ -26,41 +24,37 @@ impl TatWord {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// `Err`: rejected, with the divisions to wait.
+    /// Swaps the tat for what `decide` makes of it; gives the one before and the one after.
     #[inline]
-    pub(crate) fn admit(&self, now: u64, cost: u64, quota: Quota) -> Result<(), Option<u64>> {
+    pub(crate) fn swap<E>(
+        &self,
+        mut decide: impl FnMut(u64) -> Result<u64, E>,
+    ) -> Result<(u64, u64), E> {
         let mut tat = self.load();
         loop {
-            match policy::admit(tat, now, cost, quota) {
-                Decision::Reject(wait) => return Err(wait),
-                Decision::Admit(next) => {
-                    if cfg!(fuseboard_fault = "tat_store") {
-                        // Relaxed: a fault for the tests to catch.
-                        self.0.store(next, Ordering::Relaxed);
-                        return Ok(());
-                    }
-                    // Relaxed: see the head of the file.
-                    match self.0.compare_exchange_weak(
-                        tat,
-                        next,
-                        Ordering::Relaxed,
-                        Ordering::Relaxed,
-                    ) {
-                        Ok(_) => return Ok(()),
-                        Err(seen) => tat = seen,
-                    }
-                }
+            let next = decide(tat)?;
+            if cfg!(fuseboard_fault = "tat_store") {
+                // Relaxed: a fault for the tests to catch.
+                self.0.store(next, Ordering::Relaxed);
+                return Ok((tat, next));
+            }
+            // Relaxed: see the head of the file.
+            match self
+                .0
+                .compare_exchange_weak(tat, next, Ordering::Relaxed, Ordering::Relaxed)
+            {
+                Ok(_) => return Ok((tat, next)),
+                Err(seen) => tat = seen,
             }
         }
     }
 
-    pub(crate) fn refund(&self, now: u64, cost: u64, quota: Quota) {
-        // Relaxed: see the head of the file.
-        let _ = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tat| {
-                Some(policy::refund(tat, now, cost, quota))
-            });
+    /// Moves the tat; it need not move far.
+    pub(crate) fn update(&self, mut next: impl FnMut(u64) -> u64) {
+        let _ = self.swap(|tat| match next(tat) {
+            same if same == tat => Err(()),
+            next => Ok(next),
+        });
     }
 
     pub(crate) fn reset(&self) {

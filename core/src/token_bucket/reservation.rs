@@ -1,0 +1,37 @@
+//! [`Reservation`]: an admission that may lie ahead.
+
+use crate::nanos::Nanos;
+
+/// Units that are the caller's from now on, to be used after [`wait`](Self::wait).
+///
+/// Dropping it keeps them taken. It is given back with `cancel` of the limiter that gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the units are taken; wait for them, or give them back with `cancel`"]
+pub struct Reservation {
+    wait: Nanos,
+    /// What was paid, in divisions.
+    paid: u64,
+    /// The tat after it.
+    tat: u64,
+}
+
+impl Reservation {
+    pub(crate) const fn new(wait: Nanos, base: u64, tat: u64) -> Self {
+        Self {
+            wait,
+            paid: tat.saturating_sub(base),
+            tat,
+        }
+    }
+
+    /// How long after the `now` of the reservation its turn comes; zero: at once.
+    pub const fn wait(&self) -> Nanos {
+        self.wait
+    }
+
+    /// The divisions that go back when it is cancelled while the tat is `tat`: what others have reserved behind it
+    /// keeps its turn, so so much less can be given to somebody new.
+    pub(crate) fn given_back(&self, tat: u64) -> u64 {
+        self.paid.saturating_sub(tat.abs_diff(self.tat))
+    }
+}
