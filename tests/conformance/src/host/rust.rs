@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use fuseboard_core::{
-    CircuitBreaker, CircuitBreakerConfig, ConcurrencyLimit, ConcurrencyPermit, ConfigError, Nanos,
-    Outcome, Permit, Rejected, Settled, SlidingWindowRateLimiter, State, TokenBucketRateLimiter,
+    CircuitBreaker, CircuitBreakerConfig, ConcurrencyLimit, ConcurrencyPermit, ConfigError,
+    FixedWindowRateLimiter, LeakyBucket, Nanos, Outcome, Permit, Rejected, Settled,
+    SlidingCounterRateLimiter, SlidingWindowRateLimiter, State, TokenBucketRateLimiter,
 };
 
 use super::{Admission, Answer, Host, PermitId, Refusal, Unanswered};
@@ -33,6 +34,11 @@ enum Instance {
     Breaker(&'static Breaker),
     TokenBucket(&'static TokenBucketRateLimiter),
     SlidingLog(&'static SlidingLog),
+    /// With the window's length, which is for good.
+    SlidingCounter(&'static SlidingCounterRateLimiter, Nanos),
+    /// With the window's length, which is for good.
+    FixedWindow(&'static FixedWindowRateLimiter, Nanos),
+    LeakyBucket(&'static LeakyBucket),
     Concurrency(&'static ConcurrencyLimit),
 }
 
@@ -66,6 +72,9 @@ impl Instance {
             Self::Breaker(_) => "breaker",
             Self::TokenBucket(_) => "token_bucket",
             Self::SlidingLog(_) => "sliding_log",
+            Self::SlidingCounter(..) => "sliding_counter",
+            Self::FixedWindow(..) => "fixed_window",
+            Self::LeakyBucket(_) => "leaky_bucket",
             Self::Concurrency(_) => "concurrency",
         }
     }
@@ -90,10 +99,16 @@ impl Host for RustHost {
             Policy::Concurrency { limit } => {
                 Instance::Concurrency(live(ConcurrencyLimit::try_new(*limit)?))
             }
-            Policy::SlidingCounter { .. }
-            | Policy::FixedWindow { .. }
-            | Policy::LeakyBucket { .. } => {
-                return Err(Unanswered::unsupported(policy.kind().as_str()).into());
+            Policy::SlidingCounter { limit, window } => Instance::SlidingCounter(
+                live(SlidingCounterRateLimiter::try_new(*limit, *window)?),
+                *window,
+            ),
+            Policy::FixedWindow { limit, window } => Instance::FixedWindow(
+                live(FixedWindowRateLimiter::try_new(u64::from(*limit), *window)?),
+                *window,
+            ),
+            Policy::LeakyBucket { rate, queue } => {
+                Instance::LeakyBucket(live(LeakyBucket::try_new(core_rate(*rate), *queue)?))
             }
         };
         self.policies.insert(name.to_owned(), instance);
@@ -108,11 +123,24 @@ impl Host for RustHost {
             (Instance::TokenBucket(limiter), Policy::TokenBucket { rate, burst }) => {
                 limiter.configure(core_rate(*rate), *burst)?;
             }
+            (Instance::SlidingCounter(limiter, made), Policy::SlidingCounter { limit, window })
+                if made == *window =>
+            {
+                limiter.set_limit(*limit)?;
+            }
+            (Instance::FixedWindow(limiter, made), Policy::FixedWindow { limit, window })
+                if made == *window =>
+            {
+                limiter.set_limit(u64::from(*limit))?;
+            }
+            (Instance::LeakyBucket(limiter), Policy::LeakyBucket { rate, queue }) => {
+                limiter.configure(core_rate(*rate), *queue)?;
+            }
             (Instance::Concurrency(limiter), Policy::Concurrency { limit }) => {
                 limiter.set_limit(*limit)?;
             }
             (other, _) => {
-                let what = format_args!("configure on a {}", other.kind());
+                let what = format_args!("configure of these settings on a {}", other.kind());
                 return Err(Unanswered::unsupported(what).into());
             }
         }
@@ -176,10 +204,13 @@ impl Host for RustHost {
         match self.instance(name)? {
             Instance::TokenBucket(limiter) => Ok(admission(limiter.try_acquire_many(cost, now))),
             Instance::SlidingLog(limiter) => {
-                let cost = u32::try_from(cost)
-                    .map_err(|_| Unanswered::unsupported("sliding_log cost above 4294967295"))?;
-                Ok(admission(limiter.try_acquire_many(cost, now)))
+                Ok(admission(limiter.try_acquire_many(narrow(cost)?, now)))
             }
+            Instance::SlidingCounter(limiter, _) => {
+                Ok(admission(limiter.try_acquire_many(narrow(cost)?, now)))
+            }
+            Instance::FixedWindow(limiter, _) => Ok(admission(limiter.try_acquire_many(cost, now))),
+            Instance::LeakyBucket(limiter) => Ok(admission(limiter.try_acquire_many(cost, now))),
             other => {
                 let what = format_args!("acquire of units on a {}", other.kind());
                 Err(Unanswered::unsupported(what))
@@ -190,25 +221,39 @@ impl Host for RustHost {
     fn reserve(
         &mut self,
         name: &str,
-        _cost: u64,
-        _max_wait: Option<Nanos>,
-        _now: Nanos,
+        cost: u64,
+        max_wait: Option<Nanos>,
+        now: Nanos,
     ) -> Answer<Admission> {
-        let kind = self.instance(name)?.kind();
-        Err(Unanswered::unsupported(format_args!("reserve on a {kind}")))
+        let max_wait = max_wait.unwrap_or(Nanos::MAX);
+        let answer = match self.instance(name)? {
+            Instance::TokenBucket(limiter) => limiter.reserve(cost, max_wait, now),
+            Instance::LeakyBucket(limiter) => limiter.reserve_many(cost, max_wait, now),
+            other => {
+                let what = format_args!("reserve on a {}", other.kind());
+                return Err(Unanswered::unsupported(what));
+            }
+        };
+        Ok(match answer {
+            Ok(reservation) => Admission::Admitted {
+                wait: reservation.wait(),
+            },
+            Err(rejected) => admission(Err(rejected)),
+        })
     }
 
     fn refund(&mut self, name: &str, cost: u64, now: Nanos) -> Answer<()> {
         match self.instance(name)? {
-            Instance::TokenBucket(limiter) => {
-                limiter.refund(cost, now);
-                Ok(())
-            }
+            Instance::TokenBucket(limiter) => limiter.refund(cost, now),
+            Instance::SlidingCounter(limiter, _) => limiter.refund(narrow(cost)?, now),
+            Instance::FixedWindow(limiter, _) => limiter.refund(cost, now),
+            Instance::LeakyBucket(limiter) => limiter.refund(cost, now),
             other => {
                 let what = format_args!("refund on a {}", other.kind());
-                Err(Unanswered::unsupported(what))
+                return Err(Unanswered::unsupported(what));
             }
         }
+        Ok(())
     }
 
     fn state(&mut self, name: &str, _now: Nanos) -> Answer<State> {
@@ -219,6 +264,9 @@ impl Host for RustHost {
         match self.instance(name)? {
             Instance::TokenBucket(limiter) => Ok(limiter.available(now)),
             Instance::SlidingLog(limiter) => Ok(u64::from(limiter.available(now))),
+            Instance::SlidingCounter(limiter, _) => Ok(u64::from(limiter.available(now))),
+            Instance::FixedWindow(limiter, _) => Ok(limiter.available(now)),
+            Instance::LeakyBucket(limiter) => Ok(limiter.available(now)),
             Instance::Concurrency(limiter) => {
                 let free = limiter.limit().saturating_sub(limiter.in_flight());
                 Ok(u64::from(free))
@@ -242,6 +290,11 @@ impl Host for RustHost {
 /// Lets a policy live for the rest of the program; a trace makes a few.
 fn live<T>(policy: T) -> &'static T {
     Box::leak(Box::new(policy))
+}
+
+/// A cost for a limiter whose costs have 32 bits.
+fn narrow(cost: u64) -> Answer<u32> {
+    u32::try_from(cost).map_err(|_| Unanswered::unsupported("cost above 4294967295 here"))
 }
 
 fn admission(answer: Result<(), Rejected>) -> Admission {

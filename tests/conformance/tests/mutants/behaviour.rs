@@ -73,6 +73,10 @@ behaviours! {
     /// Milliseconds in 32 bits: 49 days.
     ClockInNarrowMillis,
     CostIgnored,
+    MaxWaitIgnored,
+    /// A reservation is refused unless it is free at once.
+    NeverWaits,
+    WaitOneShort,
     RefundIgnored,
     RefundTwice,
     /// A refused request takes what there is.
@@ -502,8 +506,18 @@ impl Host for Misbehaving {
         } else {
             cost
         };
-        let answer = self.inner.reserve(name, cost, max_wait, now)?;
-        Ok(self.admission(answer))
+        let max_wait = match self.fault {
+            Behaviour::MaxWaitIgnored => None,
+            Behaviour::NeverWaits => Some(Nanos::ZERO),
+            _ => max_wait,
+        };
+        match self.inner.reserve(name, cost, max_wait, now)? {
+            Admission::Admitted { wait } if self.is(Behaviour::WaitOneShort) => {
+                let wait = wait.saturating_sub(Nanos::new(1));
+                Ok(Admission::Admitted { wait })
+            }
+            answer => Ok(self.admission(answer)),
+        }
     }
 
     fn refund(&mut self, name: &str, cost: u64, now: Nanos) -> Answer<()> {

@@ -105,7 +105,7 @@ impl Host for Bent {
 }
 
 /// The faults, each with its name.
-pub const BENDS: [(&str, Bend); 43] = [
+pub const BENDS: [(&str, Bend); 51] = [
     ("deadline one ns late", |policy, _| {
         change(policy, OPEN_TIMEOUT, |value| shift(value, 1));
     }),
@@ -318,6 +318,49 @@ pub const BENDS: [(&str, Bend); 43] = [
     ("one place at least", |policy, _| {
         if let Policy::Concurrency { limit } = policy {
             *limit = (*limit).max(1);
+        }
+    }),
+    ("queue one longer", |policy, _| {
+        if let Policy::LeakyBucket { queue, .. } = policy {
+            *queue = queue.saturating_add(1);
+        }
+    }),
+    ("leaky bucket saves up idle time", |policy, _| {
+        if let Policy::LeakyBucket { rate, queue } = *policy {
+            *policy = Policy::TokenBucket {
+                rate,
+                burst: queue.saturating_add(1),
+            };
+        }
+    }),
+    ("leaky bucket one ns slower", |policy, _| {
+        if let Policy::LeakyBucket { rate, .. } = policy {
+            interval(rate, |nanos| nanos + 1);
+        }
+    }),
+    ("sliding counter does not slide", |policy, _| {
+        if let Policy::SlidingCounter { limit, window } = *policy {
+            *policy = Policy::FixedWindow { limit, window };
+        }
+    }),
+    ("sliding counter one more", |policy, _| {
+        if let Policy::SlidingCounter { limit, .. } = policy {
+            *limit += u32::from(*limit > 0);
+        }
+    }),
+    ("fixed window slides", |policy, _| {
+        if let Policy::FixedWindow { limit, window } = *policy {
+            *policy = Policy::SlidingCounter { limit, window };
+        }
+    }),
+    ("fixed window one more", |policy, _| {
+        if let Policy::FixedWindow { limit, .. } = policy {
+            *limit += u32::from(*limit > 0);
+        }
+    }),
+    ("fixed window one ns longer", |policy, _| {
+        if let Policy::FixedWindow { window, .. } = policy {
+            *window = Nanos::new(window.get() + u64::from(*window > Nanos::ZERO));
         }
     }),
 ];
