@@ -115,16 +115,14 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             };
             // The main count first: whoever sees the slow call sees the call (W2).
             let addition = Slot::addition(sample.weight, failures);
-            let before = match self.add(word, Some(slow_word), expected, addition, &is_current) {
-                Added::To(before) => before,
-                Added::Reused => continue,
-                Added::Stale => return Verdict::Stale,
-            };
+            let before =
+                match self.add(word, Some(slow_word), expected, tick, addition, &is_current) {
+                    Added::To(before) => before,
+                    Added::Reused => continue,
+                    Added::Stale => return Verdict::Stale,
+                };
             if sample.slow {
-                // A slot that was reused meanwhile takes the slow count with it: the call counts
-                // as not slow there, never the reverse.
-                let addition = Slot::addition(sample.weight, 0);
-                let _ = self.add(slow_word, None, expected, addition, &is_current);
+                self.add_slow(slow_word, expected, tick, sample.weight, &is_current);
             }
             let mature = tick == tick.mature(generation);
             if mature && !sample.failed && !sample.slow {
@@ -210,6 +208,39 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             .sum()
     }
 
+    /// Adds slow calls whose calls were added before. Where the slot is no more, they go to the totals.
+    fn add_slow(
+        &self,
+        slow_word: &AtomicU64,
+        expected: Slot,
+        tick: Tick,
+        weight: u64,
+        is_current: impl Fn() -> bool,
+    ) {
+        let addition = Slot::addition(weight, 0);
+        loop {
+            match self.add(slow_word, None, expected, tick, addition, &is_current) {
+                Added::To(_) => return,
+                // Somebody else prepared the word.
+                Added::Reused if self.holds(tick) => {}
+                Added::Reused | Added::Stale => {
+                    let leaving = Counts {
+                        calls: weight,
+                        ..Counts::default()
+                    };
+                    return self.fold(leaving, true);
+                }
+            }
+        }
+    }
+
+    /// Whether the slot of a tick is still in the window.
+    fn holds(&self, tick: Tick) -> bool {
+        // Acquire: as in `current`.
+        let newest = Tick(self.tick.load(Ordering::Acquire)).number();
+        newest.saturating_sub(tick.number()) < self.slots
+    }
+
     /// Adds to a slot that has the expected tag, making it so where needed. `twin`: the word of its slow
     /// calls, where `word` is not that itself.
     #[inline]
@@ -218,6 +249,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         word: &AtomicU64,
         twin: Option<&AtomicU64>,
         expected: Slot,
+        tick: Tick,
         addition: u64,
         is_current: impl Fn() -> bool,
     ) -> Added {
@@ -229,7 +261,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             Ordering::Acquire
         }));
         if !seen.has_tag_of(expected) || seen.is_half_full() {
-            match self.prepare(word, twin, seen, expected, is_current) {
+            match self.prepare(word, twin, seen, expected, tick, is_current) {
                 Some(true) => {}
                 Some(false) => return Added::Reused,
                 None => return Added::Stale,
@@ -253,6 +285,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         twin: Option<&AtomicU64>,
         seen: Slot,
         expected: Slot,
+        tick: Tick,
         is_current: impl Fn() -> bool,
     ) -> Option<bool> {
         let (next, leaving) = if seen.has_tag_of(expected) {
@@ -267,6 +300,10 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         } else {
             if !is_current() {
                 return None;
+            }
+            // The slot was loaded before: while the window holds the tick, its tag is not a newer one.
+            if !self.holds(tick) {
+                return Some(false);
             }
             (expected, seen.counts())
         };
