@@ -13,6 +13,10 @@ use crate::sync::{AtomicU64, Ordering, const_unless_loom, zeroed_words};
 /// `N` is the log's capacity, eight bytes each, and bounds `limit`. Admitting is lock-free: whoever finds an admission
 /// half done completes it.
 ///
+/// # Range
+///
+/// Where the end of a window would lie after the clock's end, everything is rejected.
+///
 /// # Source
 ///
 /// The sliding window log; each admission is published in one swap and its places are filled by helping
@@ -110,7 +114,7 @@ impl<const N: usize> SlidingWindowRateLimiter<N> {
         }
         log.admit(u64::from(cost), now).map_err(|wait| Rejected {
             reason: Reason::Limited,
-            retry_after: Some(wait),
+            retry_after: wait,
         })
     }
 

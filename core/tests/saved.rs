@@ -49,6 +49,7 @@ fn s1_the_layout_is_as_documented() {
             2_000_000_000,
             2 | 1 << 2,
             0,
+            0,
             1,
             1,
             0,
@@ -147,4 +148,16 @@ proptest! {
             prop_assert!(after.try_acquire(now).is_ok());
         }
     }
+}
+
+/// B7, B10, B20: a forced opening that was to last for ever leaves nothing behind for later openings.
+#[test]
+fn b7_b20_force_open_until_leaves_nothing_behind() {
+    let breaker = breaker(Window::Consecutive(1));
+    breaker.force_open_until(Nanos::MAX, Nanos::from_secs(1), &());
+    breaker.reset(Nanos::from_secs(2), &());
+    let at = Nanos::from_secs(3);
+    breaker.try_acquire(at).unwrap().failure(at);
+    let rejected = breaker.check(Nanos::from_secs(4)).unwrap_err();
+    assert_eq!(rejected.retry_after, Some(Nanos::from_secs(29)));
 }

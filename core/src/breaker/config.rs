@@ -26,8 +26,8 @@ pub enum Window {
     /// `slow_call_threshold` and `minimum_requests` do not apply.
     Consecutive(u32),
     /// All calls, an old one weighing half as much as one that is `half_life` younger. The weight falls in
-    /// steps: two for each half-life with the default ten slots, 1, 2, 4 or 8 as the slots allow; after
-    /// all slots a call is forgotten (with ten slots after five half-lives, when it weighs 3 %).
+    /// two steps for each half-life, and after five half-lives, when it weighs 3 %, a call is forgotten. (A breaker
+    /// of fewer than ten slots has one step for each half-life, and as many half-lives as slots.)
     Decay {
         /// The age at which a call weighs half; at least 10 us for each step.
         half_life: Nanos,

@@ -82,12 +82,12 @@ fn with_one_probe(word: Word) -> Word {
     })
 }
 
-/// Forced open: until the moment where there is one, then the first request is a probe.
-pub(crate) fn admit_forced_open(word: Word, moment: Nanos, now: Nanos) -> Admission {
+/// Forced open: for good, or until a time, when the first request is a probe.
+pub(crate) fn admit_forced_open(word: Word, until: Nanos, now: Nanos) -> Admission {
     let retry_after = if !word.is_timed() {
         None
-    } else if now < moment {
-        Some(moment.saturating_sub(now))
+    } else if now < until {
+        Some(until.saturating_sub(now))
     } else {
         let next = word.next(State::HalfOpen, 0);
         return Admission::Probe {

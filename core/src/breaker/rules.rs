@@ -51,14 +51,12 @@ impl Geometry {
     }
 }
 
-/// Steps of a half-life, so that the slots reach over five half-lives where they can.
+/// Slots of a decaying window, where the breaker has as many.
+pub(crate) const DECAY_SLOTS: usize = 10;
+
+/// Steps of a half-life, so that the slots reach over five half-lives.
 pub(crate) const fn decay_steps(slots: usize) -> u32 {
-    match slots {
-        0..=9 => 1,
-        10..=19 => 2,
-        20..=39 => 4,
-        _ => 8,
-    }
+    if slots >= DECAY_SLOTS { 2 } else { 1 }
 }
 
 /// How long an opening lasts.

@@ -6,11 +6,12 @@
 //! ```text
 //!  0  magic "fb\0brk" in the upper six bytes, version in the lower two
 //!  1  state word: state, generation, openings (its round is not kept)
-//!  2  time since the state's moment; of a timed forced opening: time until it ends
+//!  2  time since the state's moment
 //!  3  window kind (2 bits) and size
 //!  4  length of a slot
-//!  5… totals: calls, failures, slow, rejected, ignored
-//! 10… the window: time and decay: for each slot, newest first, calls, failures, slow;
+//!  5  time until a timed forced opening ends, else 0
+//!  6… totals: calls, failures, slow, rejected, ignored
+//! 11… the window: time and decay: for each slot, newest first, calls, failures, slow;
 //!                 count: the outcomes, oldest first, 32 to a word, two bits each, before them their number;
 //!                 consecutive: failures and slow calls in a row
 //! ```
@@ -26,7 +27,7 @@ use heapless::Vec;
 
 const MAGIC: u64 = u64::from_be_bytes(*b"fb\0brk\0\0");
 const VERSION: u64 = 1;
-const HEADER_WORDS: usize = 10;
+const HEADER_WORDS: usize = 11;
 /// Bytes that any saved breaker fits into.
 pub const SAVED_MAX: usize = (HEADER_WORDS + 3 * SLOTS_MAX) * 8;
 const _: () = assert!(
@@ -114,18 +115,18 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         let word = self.words.state.load();
         let geometry = self.settings.geometry();
         let moment = self.words.state.moment(word);
-        let timed = word.state() == State::ForcedOpen && word.is_timed();
-        let span = if timed {
-            moment.saturating_sub(now)
+        let rest = if word.state() == State::ForcedOpen && word.is_timed() {
+            self.words.state.until().saturating_sub(now)
         } else {
-            now.saturating_sub(moment)
+            Nanos::ZERO
         };
         let mut saved = Saved::new();
         push(&mut saved, MAGIC | VERSION);
         push(&mut saved, word.without_round().bits());
-        push(&mut saved, span.get());
+        push(&mut saved, now.saturating_sub(moment).get());
         push(&mut saved, geometry.to_bits());
         push(&mut saved, geometry.slot.get());
+        push(&mut saved, rest.get());
         let Totals {
             calls,
             failures,
@@ -166,6 +167,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         if words.next()? != geometry.to_bits() || words.next()? != geometry.slot.get() {
             return Err(RestoreError::OtherWindow);
         }
+        let rest = Nanos::new(words.next()?);
         let totals = Totals {
             calls: words.next()?,
             failures: words.next()?,
@@ -180,12 +182,8 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
                 .push(words.next()?)
                 .map_err(|_| RestoreError::NotABreaker)?;
         }
-        let timed = word.state() == State::ForcedOpen && word.is_timed();
-        let moment = if timed {
-            now.saturating_add(span.saturating_sub(away))
-        } else {
-            now.saturating_sub(span.saturating_add(away))
-        };
+        let moment = now.saturating_sub(span.saturating_add(away));
+        let until = now.saturating_add(rest.saturating_sub(away));
         let next = word.next(word.state(), word.openings());
         let fresh = super::Words::new();
         let held = fresh
@@ -201,7 +199,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         fresh
             .window()
             .set_uncounted(totals.rejected, totals.ignored);
-        fresh.state.restore(next, moment);
+        fresh.state.restore(next, moment, until);
         self.words = fresh;
         Ok(())
     }

@@ -37,6 +37,8 @@ use crate::sync::{AtomicU64, Ordering, const_unless_loom, zeroed_words};
 pub(crate) struct StateWord {
     word: AtomicU64,
     moments: [AtomicU64; 2],
+    /// When a timed forced opening ends.
+    until: AtomicU64,
 }
 
 /// A request was admitted.
@@ -67,12 +69,12 @@ pub(crate) enum ProbeSettled {
 impl StateWord {
     const_unless_loom! {
         pub(crate) const fn new(initial: Word) -> Self {
-            Self { word: AtomicU64::new(initial.bits()), moments: zeroed_words!() }
+            Self { word: AtomicU64::new(initial.bits()), moments: zeroed_words!(), until: AtomicU64::new(0) }
         }
     }
 
     /// Sets word and moment of a breaker that nobody else has yet.
-    pub(crate) fn restore(&self, word: Word, moment: Nanos) {
+    pub(crate) fn restore(&self, word: Word, moment: Nanos, until: Nanos) {
         let [even, odd] = &self.moments;
         // Relaxed: the breaker is not shared yet; sharing it publishes both.
         let own = if word.generation() & 1 == 0 {
@@ -81,6 +83,7 @@ impl StateWord {
             odd
         };
         own.store(moment.get(), Ordering::Relaxed);
+        self.until.store(until.get(), Ordering::Relaxed);
         self.word.store(word.bits(), Ordering::Relaxed);
     }
 
@@ -101,6 +104,12 @@ impl StateWord {
         };
         // Acquire: pairs with the raise; also keeps a second load of the word behind this one.
         Nanos::new(moment.load(Ordering::Acquire))
+    }
+
+    /// When a timed forced opening ends.
+    pub(crate) fn until(&self) -> Nanos {
+        // Acquire: keeps the second load of the word behind this one.
+        Nanos::new(self.until.load(Ordering::Acquire))
     }
 
     fn raise_moment(&self, word: Word, now: Nanos) {
@@ -237,7 +246,7 @@ impl StateWord {
             State::Closed => {
                 policy::admit_ramping(word, self.moment(word), now, settings.ramp_up())
             }
-            State::ForcedOpen => policy::admit_forced_open(word, self.moment(word), now),
+            State::ForcedOpen => policy::admit_forced_open(word, self.until(), now),
         }
     }
 
@@ -316,7 +325,12 @@ impl StateWord {
             if matches!(state, State::Closed | State::MetricsOnly) {
                 before_counting(word, next);
             }
-            if self.swap_at(word, next, until.unwrap_or(now)) {
+            if let Some(until) = until {
+                // Release: pairs with `until`; the swap publishes it with the word. Of two operators at
+                // once the one that swaps last stored last.
+                self.until.store(until.get(), Ordering::Release);
+            }
+            if self.swap_at(word, next, now) {
                 return Change {
                     from: word,
                     to: next,

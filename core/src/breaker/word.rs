@@ -7,7 +7,7 @@
 //! |    9     |    9     |    9     |    6    |           28           |   3  |
 //! +----------+----------+----------+---------+------------------------+------+
 //!  \_________ a half-open round __/  \ in a row
-//!  \____ ramp credit, in Closed __/  \ ForcedOpen: 1 = until its moment
+//!  \____ ramp credit, in Closed __/  \ ForcedOpen: 1 = until a time
 //! ```
 //!
 //! **Wrap-around.** The generation counts state changes modulo 2^28. A permit that is held while
@@ -89,7 +89,7 @@ impl Word {
         self.field(OPENINGS_SHIFT, OPENINGS_BITS)
     }
 
-    /// Whether a forced opening ends at its moment: its field of openings says so.
+    /// Whether a forced opening ends by itself: its field of openings says so.
     pub(crate) const fn is_timed(self) -> bool {
         self.openings() != 0
     }

@@ -79,16 +79,14 @@ pub(crate) struct Log<'a> {
 
 impl Log<'_> {
     /// Admits `cost` units (1 to the limit) at `now`, or says how long to wait.
-    pub(crate) fn admit(&self, cost: u64, now: Nanos) -> Result<(), Nanos> {
+    pub(crate) fn admit(&self, cost: u64, now: Nanos) -> Result<(), Option<Nanos>> {
         loop {
             let head = self.settled_head();
-            let wait = self.wait(head, cost, now);
+            let room = self.room(head, cost, now);
             if self.load_head() != head {
                 continue;
             }
-            if wait > Nanos::ZERO {
-                return Err(wait);
-            }
+            room?;
             // Release: pairs with the load in `fill`. A maximum: the log's time never goes back.
             self.head.latest.fetch_max(now.get(), Ordering::Release);
             let taken = head.next(head.index(), cost);
@@ -105,11 +103,19 @@ impl Log<'_> {
         }
     }
 
-    /// How long until `cost` units are out of the window.
-    fn wait(&self, head: Head, cost: u64, now: Nanos) -> Nanos {
+    /// Whether there is room for `cost` units, or how long until there is; `Err(None)`: not before the
+    /// clock's end, where a time cannot be told from a later one.
+    fn room(&self, head: Head, cost: u64, now: Nanos) -> Result<(), Option<Nanos>> {
+        if now == Nanos::MAX {
+            return Err(None);
+        }
         match self.place(head.index() + cost - 1).map(Self::time) {
-            None | Some(None) => Nanos::ZERO,
-            Some(Some(time)) => time.saturating_add(self.window).saturating_sub(now),
+            None | Some(None) => Ok(()),
+            Some(Some(time)) => match time.checked_add(self.window) {
+                None => Err(None),
+                Some(free) if now >= free => Ok(()),
+                Some(free) => Err(free.checked_sub(now)),
+            },
         }
     }
 
@@ -117,8 +123,7 @@ impl Log<'_> {
         loop {
             let head = self.settled_head();
             // Times grow along the log: the first that is inside ends the count.
-            let free =
-                (1..=self.limit).take_while(|&cost| self.wait(head, cost, now) == Nanos::ZERO);
+            let free = (1..=self.limit).take_while(|&cost| self.room(head, cost, now).is_ok());
             let free = free.count() as u32;
             if self.load_head() == head {
                 return free;

@@ -78,8 +78,8 @@ pub struct Breaker {
     state: State,
     generation: u64,
     openings: u32,
-    /// Whether a forced opening ends at its moment.
-    timed: bool,
+    /// When a forced opening ends.
+    until: Option<u64>,
     /// When a generation began, kept by its parity: moments only grow.
     moments: [u64; 2],
     in_flight: u32,
@@ -103,7 +103,7 @@ impl Breaker {
             state: State::Closed,
             generation: 0,
             openings: 0,
-            timed: false,
+            until: None,
             moments: [0, 0],
             in_flight: 0,
             successes: 0,
@@ -166,24 +166,22 @@ impl Breaker {
     pub fn acquire(&mut self, now: u64) -> Result<Permit, Rejected> {
         let wait = match self.state {
             State::Closed | State::Disabled | State::MetricsOnly => None,
-            State::ForcedOpen if !self.timed => {
-                self.rejected += 1;
-                return Err(Rejected {
-                    reason: Reason::ForcedOpen,
-                    retry_after: None,
-                });
-            }
-            State::ForcedOpen => {
-                let until = *self.moment();
-                if now < until {
-                    Some((Reason::ForcedOpen, until - now))
-                } else {
+            State::ForcedOpen => match self.until {
+                None => {
+                    self.rejected += 1;
+                    return Err(Rejected {
+                        reason: Reason::ForcedOpen,
+                        retry_after: None,
+                    });
+                }
+                Some(until) if now < until => Some((Reason::ForcedOpen, until - now)),
+                Some(_) => {
                     self.openings = 0;
                     self.change(State::HalfOpen, now);
                     self.in_flight = 1;
                     None
                 }
-            }
+            },
             State::Open => {
                 let deadline = self.moment().saturating_add(self.open_duration());
                 if now < deadline {
@@ -376,18 +374,17 @@ impl Breaker {
     /// An operator's change.
     pub fn operate(&mut self, state: State, now: u64) {
         self.openings = 0;
-        self.timed = false;
+        self.until = None;
         self.change(state, now);
     }
 
     /// Saved at `now` and restored, `away` later, on a clock that shows `now` again.
     pub fn restart(&mut self, away: u64, now: u64) {
         let moment = *self.moment();
-        let moment = if self.state == State::ForcedOpen && self.timed {
-            now.saturating_add(moment.saturating_sub(now).saturating_sub(away))
-        } else {
-            now.saturating_sub(now.saturating_sub(moment).saturating_add(away))
-        };
+        let moment = now.saturating_sub(now.saturating_sub(moment).saturating_add(away));
+        self.until = self
+            .until
+            .map(|until| now.saturating_add(until.saturating_sub(now).saturating_sub(away)));
         self.generation += 1;
         self.moments = [0, 0];
         *self.moment() = moment;
@@ -411,8 +408,8 @@ impl Breaker {
 
     /// Forced open until a moment.
     pub fn force_open_until(&mut self, until: u64, now: u64) {
-        self.operate(State::ForcedOpen, until.max(now));
-        self.timed = true;
+        self.operate(State::ForcedOpen, now);
+        self.until = Some(until.max(now));
         // The snapshot shows it as one opening before this one.
         self.openings = 1;
     }

@@ -2,8 +2,8 @@
 
 use crate::breaker::config::Window;
 use crate::breaker::rules::{
-    CONSECUTIVE_MAX, Geometry, Kind, OUTCOMES_PER_WORD, PPM, ROUND_MAX, SLOT_MIN, SLOTS_MAX,
-    decay_steps,
+    CONSECUTIVE_MAX, DECAY_SLOTS, Geometry, Kind, OUTCOMES_PER_WORD, PPM, ROUND_MAX, SLOT_MIN,
+    SLOTS_MAX, decay_steps,
 };
 use crate::error::ConfigError;
 use crate::nanos::Nanos;
@@ -101,10 +101,15 @@ pub(super) const fn geometry(
                     "a half-life lasts at least 10us for each of its steps",
                 ));
             }
+            let size = if capacity < DECAY_SLOTS {
+                capacity
+            } else {
+                DECAY_SLOTS
+            };
             Ok((
                 Geometry {
                     kind: Kind::Decay,
-                    size: capacity as u32,
+                    size: size as u32,
                     slot: Nanos::new(slot),
                 },
                 u64::MAX,
