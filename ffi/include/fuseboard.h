@@ -289,6 +289,10 @@ enum fb_window
      * apply.
      */
     FB_WINDOW_CONSECUTIVE = 2,
+    /**
+     * All calls, an old one weighing half as much as one that is window_ns younger.
+     */
+    FB_WINDOW_DECAY = 3,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -17,6 +17,8 @@ pub enum fb_window {
     /// Trips after window_calls failures in a row; the thresholds and minimum_requests do not
     /// apply.
     FB_WINDOW_CONSECUTIVE = 2,
+    /// All calls, an old one weighing half as much as one that is window_ns younger.
+    FB_WINDOW_DECAY = 3,
 }
 
 /// Settings of a breaker. Fill it with fb_breaker_config_init, then change what you need: a struct
@@ -99,6 +101,7 @@ impl fb_breaker_config {
         const TIME: i32 = fb_window::FB_WINDOW_TIME as i32;
         const COUNT: i32 = fb_window::FB_WINDOW_COUNT as i32;
         const CONSECUTIVE: i32 = fb_window::FB_WINDOW_CONSECUTIVE as i32;
+        const DECAY: i32 = fb_window::FB_WINDOW_DECAY as i32;
         match self.window_kind {
             TIME => Ok(Window::Time {
                 length: Nanos::new(self.window_ns),
@@ -106,10 +109,14 @@ impl fb_breaker_config {
             }),
             COUNT => Ok(Window::Count(self.window_calls)),
             CONSECUTIVE => Ok(Window::Consecutive(self.window_calls)),
+            DECAY => Ok(Window::Decay {
+                half_life: Nanos::new(self.window_ns),
+            }),
             unknown => Err(Refused::Member {
                 field: "window_kind",
                 given: i64::from(unknown),
-                allowed: "FB_WINDOW_TIME (0), FB_WINDOW_COUNT (1), FB_WINDOW_CONSECUTIVE (2)",
+                allowed: "FB_WINDOW_TIME (0), FB_WINDOW_COUNT (1), FB_WINDOW_CONSECUTIVE (2), \
+                          FB_WINDOW_DECAY (3)",
             }),
         }
     }

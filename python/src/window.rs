@@ -46,6 +46,13 @@ impl Window {
         )?)))
     }
 
+    /// All calls, an old one weighing half as much as one that is `half_life` younger.
+    #[staticmethod]
+    fn decay(half_life: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let half_life = config::span("window", half_life)?;
+        Ok(Self(fuseboard_core::Window::Decay { half_life }))
+    }
+
     fn __repr__(&self) -> String {
         match self.0 {
             fuseboard_core::Window::Time { length, slots } => {
@@ -54,6 +61,9 @@ impl Window {
             fuseboard_core::Window::Count(calls) => format!("Window.count({calls})"),
             fuseboard_core::Window::Consecutive(failures) => {
                 format!("Window.consecutive({failures})")
+            }
+            fuseboard_core::Window::Decay { half_life } => {
+                format!("Window.decay({})", seconds(half_life))
             }
         }
     }

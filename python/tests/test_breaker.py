@@ -133,6 +133,20 @@ def test_slow_calls_trip(make: MakeBreaker, clock: ManualClock) -> None:
     assert breaker.state == "open"
 
 
+def test_old_failures_weigh_less(make: MakeBreaker, clock: ManualClock) -> None:
+    breaker = make(window=Window.decay(2), minimum_requests=3, failure_threshold=0.5)
+    for _ in range(2):
+        with pytest.raises(OSError, match="down"):
+            breaker.call(fail)
+    clock.advance(4)
+    # Two half-lives later the two failures weigh half a call together.
+    for _ in range(3):
+        breaker.call(len, "")
+    assert breaker.state == "closed"
+    assert breaker.snapshot().window.calls == 4
+    assert repr(Window.decay(2)) == "Window.decay(2.0)"
+
+
 def test_consecutive_failures(make: MakeBreaker) -> None:
     breaker = make(window=Window.consecutive(3))
     for _ in range(2):

@@ -110,6 +110,10 @@ class Window:
         `minimum_requests` do not apply.
         """
 
+    @staticmethod
+    def decay(half_life: float | timedelta) -> Window:
+        """All calls, an old one weighing half as much as one that is `half_life` younger."""
+
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
