@@ -144,7 +144,7 @@ def test_old_failures_weigh_less(make: MakeBreaker, clock: ManualClock) -> None:
         breaker.call(len, "")
     assert breaker.state == "closed"
     assert breaker.snapshot().window.calls == 4
-    assert repr(Window.decay(2)) == "Window.decay(2.0)"
+    assert repr(Window.decay(2)) == "Window.decay(2)"
 
 
 def test_consecutive_failures(make: MakeBreaker) -> None:
