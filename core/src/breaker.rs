@@ -9,6 +9,7 @@ mod policy;
 mod rules;
 pub(crate) mod saved;
 mod settings;
+mod settling;
 mod state;
 mod view;
 mod window;
@@ -16,16 +17,14 @@ mod word;
 
 use crate::breaker::borrowed::Permit;
 use crate::breaker::config::CircuitBreakerConfig;
-use crate::breaker::permit::{Purpose, RawPermit};
-use crate::breaker::rules::{Geometry, Kind};
+use crate::breaker::permit::RawPermit;
 use crate::breaker::settings::SettingsWords;
-use crate::breaker::state::{Change, ProbeSettled, StateWord};
-use crate::breaker::window::{Head, Judgement, Sample, Stripe, Verdict, Window};
+use crate::breaker::state::{Change, StateWord};
+use crate::breaker::window::{Head, Stripe, Window};
 use crate::breaker::word::Word;
 use crate::error::ConfigError;
 use crate::event::{Counts, Observer, Transition};
 use crate::nanos::Nanos;
-use crate::outcome::{Outcome, Settled};
 use crate::rejected::Rejected;
 use crate::sync::{Ordering, const_unless_loom};
 
@@ -169,6 +168,26 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
     /// As `try_acquire`.
     #[inline]
     pub fn acquire(&self, now: Nanos, observer: &impl Observer) -> Result<RawPermit, Rejected> {
+        let state = &self.words.state;
+        let word = state.load();
+        match state.decide_at_once(word, now, &self.settings) {
+            Some(Ok(())) => Ok(RawPermit::new(word, now)),
+            Some(Err(rejected)) => {
+                self.count_rejected();
+                Err(rejected)
+            }
+            None => self.acquire_by_state(now, observer),
+        }
+    }
+
+    /// The general path of [`acquire`](Self::acquire), right in every state. Not inlined: the memory that it
+    /// needs would cost a closed call as much as its counting.
+    #[cold]
+    fn acquire_by_state(
+        &self,
+        now: Nanos,
+        observer: &impl Observer,
+    ) -> Result<RawPermit, Rejected> {
         match self.words.state.acquire(now, &self.settings) {
             Ok(admitted) => {
                 if let Some(change) = admitted.changed {
@@ -177,8 +196,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
                 Ok(RawPermit::new(admitted.word, now))
             }
             Err(rejected) => {
-                // Relaxed: a counter for display.
-                self.stripe().rejected.fetch_add(1, Ordering::Relaxed);
+                self.count_rejected();
                 Err(rejected)
             }
         }
@@ -190,194 +208,16 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
     /// As `try_acquire`.
     #[inline]
     pub fn check(&self, now: Nanos) -> Result<(), Rejected> {
-        self.words.state.check(now, &self.settings)
-    }
-
-    /// Settles a permit at `now` with the outcome of its call.
-    #[inline]
-    pub fn settle(
-        &self,
-        permit: RawPermit,
-        outcome: Outcome,
-        now: Nanos,
-        observer: &impl Observer,
-    ) -> Settled {
-        self.settle_weighted(permit, outcome, 1, now, observer)
-    }
-
-    /// As [`settle`](Self::settle); a failure counts as `weight` failed calls (1 to 1,000; what is beyond
-    /// is taken as the nearest).
-    #[inline]
-    pub fn settle_weighted(
-        &self,
-        permit: RawPermit,
-        outcome: Outcome,
-        weight: u32,
-        now: Nanos,
-        observer: &impl Observer,
-    ) -> Settled {
-        if outcome == Outcome::Ignored {
-            return self.cancel(permit, observer);
-        }
-        let weight = if outcome == Outcome::Failure {
-            weight.clamp(1, 1_000)
-        } else {
-            1
-        };
-        let slow = now.saturating_sub(permit.started()) > self.settings.slow_call_duration();
-        match permit.purpose() {
-            Purpose::Call => {
-                let sample = Sample::new(outcome == Outcome::Failure, slow, weight);
-                self.record(permit.generation(), now, sample, observer)
-            }
-            Purpose::Probe => {
-                let outcome = if slow { Outcome::Failure } else { outcome };
-                self.settle_probe(permit.generation(), outcome, weight, now, observer)
-            }
-            Purpose::Uncounted => self.if_current(permit.generation()),
-        }
-    }
-
-    /// Settles a permit whose call gave no outcome: neutral, and its place is free again.
-    pub fn cancel(&self, permit: RawPermit, observer: &impl Observer) -> Settled {
-        let settled = match permit.purpose() {
-            Purpose::Call | Purpose::Uncounted => self.if_current(permit.generation()),
-            Purpose::Probe => {
-                // A cancelled probe changes no state, so its moment is not needed.
-                self.settle_probe(
-                    permit.generation(),
-                    Outcome::Ignored,
-                    1,
-                    Nanos::ZERO,
-                    observer,
-                )
-            }
-        };
-        if settled == Settled::Recorded {
-            // Relaxed: a counter for display.
-            self.stripe().ignored.fetch_add(1, Ordering::Relaxed);
-        }
-        settled
-    }
-
-    fn if_current(&self, generation: u32) -> Settled {
-        if self.words.state.load().generation() == generation {
-            Settled::Recorded
-        } else {
-            Settled::Stale
-        }
+        let state = &self.words.state;
+        state
+            .decide_at_once(state.load(), now, &self.settings)
+            .unwrap_or_else(|| state.check(now, &self.settings))
     }
 
     #[inline]
-    fn record(
-        &self,
-        generation: u32,
-        now: Nanos,
-        sample: Sample,
-        observer: &impl Observer,
-    ) -> Settled {
-        let (state, window) = (&self.words.state, self.words.window());
-        let is_current = || state.load().generation() == generation;
-        if !is_current() && !cfg!(fuseboard_fault = "call_without_generation") {
-            return Settled::Stale;
-        }
-        let geometry = self.settings.geometry();
-        let verdict = window.record(geometry, self.stripe(), generation, now, sample, is_current);
-        match verdict {
-            Verdict::Stale => Settled::Stale,
-            Verdict::Counted => Settled::Recorded,
-            Verdict::Judge(judgement) => {
-                self.judge(geometry, generation, sample, judgement, now, observer);
-                Settled::Recorded
-            }
-        }
-    }
-
-    /// Trips the breaker if what the window holds says so.
-    fn judge(
-        &self,
-        geometry: Geometry,
-        generation: u32,
-        sample: Sample,
-        judgement: Judgement,
-        now: Nanos,
-        observer: &impl Observer,
-    ) {
-        let Judgement {
-            held,
-            calls_before,
-            tick,
-        } = judgement;
-        let cause = if geometry.kind == Kind::Consecutive {
-            policy::judge_run(held.counts, u64::from(geometry.size))
-        } else {
-            let minimum = self.settings.minimum().saturating_mul(held.one);
-            if held.counts.calls < minimum {
-                return;
-            }
-            let (failure_ppm, slow_ppm) = self.settings.thresholds();
-            // A success is judged only when it reaches the minimum.
-            if sample.is_bad() || calls_before < minimum {
-                policy::judge(held.counts, failure_ppm, slow_ppm)
-            } else {
-                None
-            }
-        };
-        match (cause, tick) {
-            (Some(cause), _) => {
-                if let Some(change) = self.words.state.trip(generation, cause, now) {
-                    tell(observer, change, now, held.rounded());
-                }
-            }
-            (None, Some(tick)) => {
-                self.words.window().set_mature(geometry, tick, generation);
-            }
-            (None, None) => {}
-        }
-    }
-
-    fn settle_probe(
-        &self,
-        generation: u32,
-        outcome: Outcome,
-        weight: u32,
-        now: Nanos,
-        observer: &impl Observer,
-    ) -> Settled {
-        let settled = self.words.state.settle_probe(
-            generation,
-            outcome,
-            weight,
-            now,
-            &self.settings,
-            |from, to| self.clear_window(from, to),
-        );
-        match settled {
-            ProbeSettled::Stale => Settled::Stale,
-            ProbeSettled::Counted(change) => {
-                if let Some(change) = change {
-                    let round = change.from.round();
-                    let (failures, successes) = match outcome {
-                        Outcome::Failure => (round.failures + weight, round.successes),
-                        _ => (round.failures, round.successes + 1),
-                    };
-                    let counts = Counts {
-                        calls: u64::from(failures + successes),
-                        failures: u64::from(failures),
-                        slow: 0,
-                    };
-                    tell(observer, change, now, counts);
-                }
-                Settled::Recorded
-            }
-        }
-    }
-
-    fn clear_window(&self, from: Word, to: Word) {
-        let (state, window) = (&self.words.state, self.words.window());
-        window.clear(self.settings.geometry(), to.generation(), || {
-            state.load() == from
-        });
+    fn count_rejected(&self) {
+        // Relaxed: a counter for display.
+        self.stripe().rejected.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The caller's stripe: threads have stacks of their own, so the address of a local tells them apart.

@@ -218,11 +218,21 @@ fn p5_a_permit_survives_the_way_through_two_words() {
 #[test]
 fn p5_words_that_no_permit_has_are_none() {
     for started in [0, 1, u64::MAX] {
-        // No purpose; a generation that no word holds.
-        for head in [0, 4, 1 << 29, 1 << 30, 1 << 30 | 1, 1 << 63 | 3, u64::MAX] {
+        // No purpose, or one that does not exist; a generation that no word holds.
+        for head in [
+            0,
+            4,
+            7,
+            8,
+            1 << 30,
+            1 << 31,
+            1 << 31 | 1,
+            1 << 63 | 3,
+            u64::MAX,
+        ] {
             assert_eq!(RawPermit::from_words([head, started]), None, "{head:#x}");
         }
-        for head in [1, 2, 3, (1 << 30) - 1] {
+        for head in [1, 2, 3, (1 << 31) - 5] {
             let permit = RawPermit::from_words([head, started]).unwrap();
             assert_eq!(permit.to_words(), [head, started]);
         }

@@ -11,23 +11,38 @@ pub(crate) fn open_duration(word: Word, rules: &OpenRules) -> Nanos {
     if word.openings() == 0 && rules.jitter_ppm == 0 {
         return rules.timeout;
     }
-    grown(word, rules)
+    let OpenRules {
+        timeout,
+        timeout_max,
+        factor,
+        jitter_ppm,
+        seed,
+    } = *rules;
+    grown(word, timeout, timeout_max, factor, jitter_ppm, seed)
 }
 
+/// The rules in six registers: in memory they would cost every rejection their stores.
 #[cold]
-fn grown(word: Word, rules: &OpenRules) -> Nanos {
-    let cap = u128::from(rules.timeout_max.max(rules.timeout).get());
-    let mut duration = u128::from(rules.timeout.get());
+fn grown(
+    word: Word,
+    timeout: Nanos,
+    timeout_max: Nanos,
+    factor: u64,
+    jitter_ppm: u32,
+    seed: u64,
+) -> Nanos {
+    let cap = u128::from(timeout_max.max(timeout).get());
+    let mut duration = u128::from(timeout.get());
     for _ in 0..word.openings() {
         if duration >= cap {
             break;
         }
         // Both factors are below 2^64, and the cap keeps the product there.
         duration =
-            (duration * u128::from(rules.factor.max(FACTOR_ONE)) / u128::from(FACTOR_ONE)).min(cap);
+            (duration * u128::from(factor.max(FACTOR_ONE)) / u128::from(FACTOR_ONE)).min(cap);
     }
-    let spread = duration * u128::from(rules.jitter_ppm) / u128::from(PPM);
-    let draw = u128::from(splitmix64(rules.seed ^ u64::from(word.generation())));
+    let spread = duration * u128::from(jitter_ppm) / u128::from(PPM);
+    let draw = u128::from(splitmix64(seed ^ u64::from(word.generation())));
     let jitter = (spread * draw) >> 64;
     Nanos::new(u64::try_from(duration + jitter).unwrap_or(u64::MAX))
 }

@@ -1,6 +1,14 @@
 //! [`RawPermit`]: the right to make one call, as a value.
+//!
+//! ```text
+//! head  63              31 30                     3 2      0
+//!      +------------------+------------------------+--------+
+//!      |         0        |       generation       | purpose|
+//!      +------------------+------------------------+--------+
+//! ```
+//! The generation stands where it does in the state word, so that comparing the two takes no shift.
 
-use crate::breaker::word::{GENERATION_MAX, Word};
+use crate::breaker::word::{GENERATION_MAX, GENERATION_SHIFT, Word};
 use crate::event::State;
 use crate::nanos::Nanos;
 
@@ -12,10 +20,16 @@ use crate::nanos::Nanos;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use = "a permit that is never settled holds its probe place until the lease is over"]
 pub struct RawPermit {
-    generation: u32,
-    purpose: Purpose,
+    /// One word, not its parts: two words travel in registers, where a permit in memory would cost a
+    /// call more than its counting.
+    head: u64,
     started: Nanos,
 }
+
+const PURPOSE_MASK: u64 = (1 << GENERATION_SHIFT) - 1;
+const CALL: u64 = 1;
+const PROBE: u64 = 2;
+const UNCOUNTED: u64 = 3;
 
 /// What settling the permit will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,65 +43,114 @@ pub(crate) enum Purpose {
 }
 
 impl RawPermit {
-    pub(crate) fn new(word: Word, started: Nanos) -> Self {
+    #[inline]
+    pub(crate) const fn new(word: Word, started: Nanos) -> Self {
         let purpose = match word.state() {
-            State::HalfOpen => Purpose::Probe,
-            State::Disabled => Purpose::Uncounted,
-            _ => Purpose::Call,
+            State::HalfOpen => PROBE,
+            State::Disabled => UNCOUNTED,
+            _ => CALL,
         };
         Self {
-            generation: word.generation(),
-            purpose,
+            head: word.generation_bits() | purpose,
             started,
         }
     }
 
+    #[inline]
     pub(crate) const fn generation(self) -> u32 {
-        self.generation
+        (self.head >> GENERATION_SHIFT) as u32
     }
 
+    /// Whether its purpose is a call and `word` is of the generation that admitted it. One comparison.
+    #[inline]
+    pub(crate) const fn is_call_of(self, word: Word) -> bool {
+        self.head == word.generation_bits() | CALL
+    }
+
+    #[inline]
     pub(crate) const fn purpose(self) -> Purpose {
-        self.purpose
+        match self.head & PURPOSE_MASK {
+            PROBE => Purpose::Probe,
+            UNCOUNTED => Purpose::Uncounted,
+            _ => Purpose::Call,
+        }
     }
 
     /// The `now` of the admission.
+    #[inline]
     pub const fn started(self) -> Nanos {
         self.started
     }
 
     /// Whether this call is a probe of a half-open breaker.
     pub const fn is_probe(self) -> bool {
-        matches!(self.purpose, Purpose::Probe)
+        matches!(self.purpose(), Purpose::Probe)
     }
 
     /// The permit as two words; their layout is stable within a layout version.
+    ///
+    /// The first is never zero: generation in bits 3 to 30, purpose (1 to 3) in the low three. The second is
+    /// [`started`](Self::started) in nanoseconds.
+    #[inline]
     pub const fn to_words(self) -> [u64; 2] {
-        let purpose = match self.purpose {
-            Purpose::Call => 1,
-            Purpose::Probe => 2,
-            Purpose::Uncounted => 3,
-        };
-        [(self.generation as u64) << 2 | purpose, self.started.get()]
+        [self.head, self.started.get()]
     }
 
     /// The permit that `words` stand for. Words that no permit has (all zero among them) give
     /// `None`: settle them as stale.
+    #[inline]
     pub const fn from_words(words: [u64; 2]) -> Option<Self> {
         let [head, started] = words;
-        let purpose = match head & 3 {
-            1 => Purpose::Call,
-            2 => Purpose::Probe,
-            3 => Purpose::Uncounted,
-            _ => return None,
-        };
-        let generation = head >> 2;
-        if generation > GENERATION_MAX as u64 {
+        let purpose = head & PURPOSE_MASK;
+        if purpose < CALL || purpose > UNCOUNTED || head >> GENERATION_SHIFT > GENERATION_MAX as u64
+        {
             return None;
         }
         Some(Self {
-            generation: generation as u32,
-            purpose,
+            head,
             started: Nanos::new(started),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P4: words are a permit's exactly if its purpose and generation exist.
+    #[test]
+    fn p4_words_of_no_permit_are_refused() {
+        let last = (u64::from(GENERATION_MAX) << GENERATION_SHIFT) | UNCOUNTED;
+        for (head, is_permit) in [
+            (0, false),
+            (CALL, true),
+            (UNCOUNTED, true),
+            (UNCOUNTED + 1, false),
+            (PURPOSE_MASK, false),
+            (last, true),
+            (last + (1 << GENERATION_SHIFT), false),
+            (u64::MAX, false),
+        ] {
+            let words = [head, u64::MAX];
+            let permit = RawPermit::from_words(words);
+            assert_eq!(permit.map(RawPermit::to_words), is_permit.then_some(words));
+        }
+    }
+
+    /// B5: the one comparison is those of purpose and generation.
+    #[test]
+    fn b5_a_call_is_of_its_generation_in_every_state() {
+        for state in State::ALL {
+            let word = Word::INITIAL.next(state, 63).with_ramp_credit(1);
+            let permit = RawPermit::new(word, Nanos::ZERO);
+            assert_eq!(permit.generation(), word.generation());
+            let is_call = permit.purpose() == Purpose::Call;
+            assert_eq!(permit.is_call_of(word), is_call);
+            assert_eq!(
+                permit.is_call_of(Word::INITIAL.next(State::Open, 0)),
+                is_call
+            );
+            assert!(!permit.is_call_of(Word::INITIAL) && !permit.is_call_of(word.next(state, 0)));
+        }
     }
 }

@@ -28,6 +28,7 @@ pub(crate) enum Admission {
 }
 
 /// Open: admits the first request at `moment + open duration`.
+#[inline]
 pub(crate) fn admit_open(word: Word, moment: Nanos, now: Nanos, rules: &OpenRules) -> Admission {
     let deadline = moment.saturating_add(open_duration(word, rules));
     if now < deadline {

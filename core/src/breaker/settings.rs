@@ -111,6 +111,7 @@ impl SettingsWords {
         self.minimum.load(READ).max(1)
     }
 
+    #[inline]
     pub(crate) fn open_rules(&self) -> OpenRules {
         let backoff = self.backoff.load(READ);
         OpenRules {

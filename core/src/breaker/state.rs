@@ -95,6 +95,7 @@ impl StateWord {
     }
 
     /// When the word's generation began (in half-open: when its last place was given), or later.
+    #[inline]
     pub(crate) fn moment(&self, word: Word) -> Nanos {
         let [even, odd] = &self.moments;
         let moment = if word.generation() & 1 == 0 {
@@ -144,29 +145,34 @@ impl StateWord {
         self.swap(from, to)
     }
 
-    /// Asks for admission at `now`.
+    /// The fast path of [`acquire`](Self::acquire) and [`check`](Self::check), where `word` was just loaded and nothing has to be
+    /// swapped: plainly closed, or open and its time not over. `None`: it is neither; ask them.
     #[inline]
+    pub(crate) fn decide_at_once(
+        &self,
+        word: Word,
+        now: Nanos,
+        settings: &SettingsWords,
+    ) -> Option<Result<(), Rejected>> {
+        if word.is_plainly_closed() {
+            return Some(Ok(()));
+        }
+        if word.state() != State::Open {
+            return None;
+        }
+        match policy::admit_open(word, self.moment(word), now, &settings.open_rules()) {
+            // As in `acquire`.
+            Admission::Reject(rejected) if self.load() == word => Some(Err(rejected)),
+            _ => None,
+        }
+    }
+
+    /// Asks for admission at `now`.
     pub(crate) fn acquire(
         &self,
         now: Nanos,
         settings: &SettingsWords,
     ) -> Result<Admitted, Rejected> {
-        let word = self.load();
-        match word.state() {
-            State::Closed if word.ramp_credit() == 0 => Ok(Admitted {
-                word,
-                changed: None,
-            }),
-            State::Disabled | State::MetricsOnly => Ok(Admitted {
-                word,
-                changed: None,
-            }),
-            _ => self.acquire_guarded(now, settings),
-        }
-    }
-
-    /// The states in which a request has to be decided.
-    fn acquire_guarded(&self, now: Nanos, settings: &SettingsWords) -> Result<Admitted, Rejected> {
         loop {
             let word = self.load();
             match self.decide(word, now, settings) {
@@ -211,6 +217,7 @@ impl StateWord {
     }
 
     /// The decision that `acquire` would take, with nothing changed.
+    #[cold]
     pub(crate) fn check(&self, now: Nanos, settings: &SettingsWords) -> Result<(), Rejected> {
         loop {
             let word = self.load();
@@ -227,14 +234,13 @@ impl StateWord {
                     ..
                 } => rejected,
             };
-            // As in `acquire_guarded`.
+            // As in `acquire`.
             if self.load() == word {
                 return Err(rejected);
             }
         }
     }
 
-    #[inline]
     fn decide(&self, word: Word, now: Nanos, settings: &SettingsWords) -> Admission {
         match word.state() {
             State::Closed if word.ramp_credit() == 0 => Admission::Pass,

@@ -5,12 +5,15 @@ mod count;
 mod decay;
 mod slot;
 mod time;
+mod words;
 
 use crate::breaker::rules::{Geometry, Kind};
 use crate::breaker::window::time::TimeWindow;
+use crate::breaker::window::words::Totals;
+pub(crate) use crate::breaker::window::words::{Head, Stripe};
 use crate::event::Counts;
 use crate::nanos::Nanos;
-use crate::sync::{AtomicU64, Ordering, const_unless_loom, zeroed_words};
+use crate::sync::{AtomicU64, Ordering};
 
 /// One outcome, as the window takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
+    #[inline]
     pub(crate) fn new(failed: bool, slow: bool, weight: u32) -> Self {
         Self {
             failed,
@@ -92,97 +96,6 @@ impl Weighed {
     }
 }
 
-/// Counts that have left the window, for ever.
-#[derive(Debug)]
-#[repr(C)]
-pub(crate) struct Totals {
-    calls: AtomicU64,
-    failures: AtomicU64,
-    slow: AtomicU64,
-}
-
-impl Totals {
-    fn add(&self, counts: Counts) {
-        // Relaxed: counters for display; each is exact by itself.
-        for (total, count) in [
-            (&self.calls, counts.calls),
-            (&self.failures, counts.failures),
-            (&self.slow, counts.slow),
-        ] {
-            if count > 0 {
-                total.fetch_add(count, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn load(&self) -> Counts {
-        // Relaxed: as in `add`.
-        Counts {
-            calls: self.calls.load(Ordering::Relaxed),
-            failures: self.failures.load(Ordering::Relaxed),
-            slow: self.slow.load(Ordering::Relaxed),
-        }
-    }
-}
-
-/// The words that callers write, on cache lines of their own.
-///
-/// A time window uses the slots as `slot.rs` says; a count window keeps its ring in the slots of the first
-/// stripe; consecutive failures keep their totals in the first slot pair.
-#[derive(Debug)]
-#[repr(C, align(64))]
-pub(crate) struct Stripe<const SLOTS: usize> {
-    pub(crate) rejected: AtomicU64,
-    pub(crate) ignored: AtomicU64,
-    slots: [AtomicU64; SLOTS],
-    slow: [AtomicU64; SLOTS],
-}
-
-impl<const SLOTS: usize> Stripe<SLOTS> {
-    const_unless_loom! {
-        pub(crate) const fn new() -> Self {
-            Self {
-                rejected: AtomicU64::new(0),
-                ignored: AtomicU64::new(0),
-                slots: zeroed_words!(),
-                slow: zeroed_words!(),
-            }
-        }
-    }
-
-    #[inline]
-    fn at(&self, index: usize) -> Option<(&AtomicU64, &AtomicU64)> {
-        Some((self.slots.get(index)?, self.slow.get(index)?))
-    }
-
-    fn pairs(&self) -> impl Iterator<Item = (&AtomicU64, &AtomicU64)> {
-        self.slots.iter().zip(&self.slow)
-    }
-}
-
-/// What the stripes share. `tick` is the tick word, the count window's head, or the run.
-#[derive(Debug)]
-#[repr(C)]
-pub(crate) struct Head {
-    tick: AtomicU64,
-    totals: Totals,
-}
-
-impl Head {
-    const_unless_loom! {
-        pub(crate) const fn new() -> Self {
-            Self {
-                tick: AtomicU64::new(0),
-                totals: Totals {
-                    calls: AtomicU64::new(0),
-                    failures: AtomicU64::new(0),
-                    slow: AtomicU64::new(0),
-                },
-            }
-        }
-    }
-}
-
 /// The window's words, borrowed from the breaker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window<'a, const SLOTS: usize> {
@@ -191,12 +104,13 @@ pub(crate) struct Window<'a, const SLOTS: usize> {
 }
 
 impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
+    #[inline]
     fn time(self, geometry: Geometry) -> TimeWindow<'a, SLOTS> {
         TimeWindow {
             tick: &self.head.tick,
             totals: &self.head.totals,
             stripes: self.stripes,
-            slot: geometry.slot.max(Nanos::new(1)),
+            slot: geometry.slot,
             slots: u64::from(geometry.size).clamp(1, SLOTS as u64),
             decays: geometry.kind == Kind::Decay,
         }
@@ -205,6 +119,29 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
     /// Where a count window keeps its outcomes.
     fn ring(self) -> &'a [AtomicU64] {
         self.stripes.first().map_or(&[], |stripe| &stripe.slots)
+    }
+
+    /// The fast path of [`record`](Self::record): a success that was not slow, where counting takes one
+    /// addition and there is nothing to judge. `false`: nothing was counted, `record` it.
+    #[inline]
+    pub(crate) fn record_success(
+        self,
+        geometry: Geometry,
+        stripe: &Stripe<SLOTS>,
+        generation: u32,
+        now: Nanos,
+    ) -> bool {
+        match geometry.kind {
+            Kind::Time | Kind::Decay => self.time(geometry).record_success(stripe, generation, now),
+            Kind::Count => false,
+            Kind::Consecutive => {
+                let is_empty = consecutive::is_empty_run(&self.head.tick, generation);
+                if is_empty {
+                    self.count_total(stripe, Sample::new(false, false, 1));
+                }
+                is_empty
+            }
+        }
     }
 
     /// Takes one outcome of `generation` in; `is_current` says whether that generation still stands.
@@ -279,6 +216,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
     }
 
     /// Consecutive failures keep no calls: count them beside the run.
+    #[inline]
     fn count_total(self, stripe: &Stripe<SLOTS>, sample: Sample) {
         if let Some((calls, slow)) = stripe.at(0) {
             // Relaxed: totals for display.

@@ -21,7 +21,7 @@ const GENERATION_BITS: u32 = 28;
 const OPENINGS_BITS: u32 = 6;
 const ROUND_BITS: u32 = 9;
 
-const GENERATION_SHIFT: u32 = STATE_BITS;
+pub(crate) const GENERATION_SHIFT: u32 = STATE_BITS;
 const OPENINGS_SHIFT: u32 = GENERATION_SHIFT + GENERATION_BITS;
 const IN_FLIGHT_SHIFT: u32 = OPENINGS_SHIFT + OPENINGS_BITS;
 const SUCCESSES_SHIFT: u32 = IN_FLIGHT_SHIFT + ROUND_BITS;
@@ -78,6 +78,18 @@ impl Word {
             // 6 and 7 are never written; from foreign memory they read as Closed.
             _ => State::Closed,
         }
+    }
+
+    /// Closed and not ramping up: whoever asks is admitted and the word stays. One test of the bits.
+    pub(crate) const fn is_plainly_closed(self) -> bool {
+        const RAMP: u64 = !0 << IN_FLIGHT_SHIFT;
+        const STATE: u64 = (1 << STATE_BITS) - 1;
+        self.0 & (RAMP | STATE) == 0
+    }
+
+    /// The generation alone, where it stands in the word.
+    pub(crate) const fn generation_bits(self) -> u64 {
+        self.0 & (GENERATION_MAX as u64) << GENERATION_SHIFT
     }
 
     pub(crate) const fn generation(self) -> u32 {
@@ -187,6 +199,22 @@ mod tests {
             (word.state(), word.openings(), word.generation()),
             (State::MetricsOnly, 63, 1)
         );
+    }
+
+    /// B17: plainly closed is closed without credit, whatever the other fields hold.
+    #[test]
+    fn b17_plainly_closed_is_closed_without_credit() {
+        let plain = Word::INITIAL
+            .with_field(GENERATION_SHIFT, GENERATION_BITS, GENERATION_MAX)
+            .with_field(OPENINGS_SHIFT, OPENINGS_BITS, OPENINGS_MAX);
+        assert!(plain.is_plainly_closed());
+        for credit in [1, CREDIT_ONE, 2 * CREDIT_ONE - 1] {
+            assert!(!plain.with_ramp_credit(credit).is_plainly_closed());
+        }
+        for state in State::ALL {
+            let word = plain.next(state, 0);
+            assert_eq!(word.is_plainly_closed(), state == State::Closed, "{state}");
+        }
     }
 
     /// S2: every bit pattern decodes.

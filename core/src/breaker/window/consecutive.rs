@@ -42,6 +42,13 @@ impl Run {
     }
 }
 
+/// Whether [`record`] would write nothing for a success that was not slow.
+#[inline]
+pub(super) fn is_empty_run(word: &AtomicU64, generation: u32) -> bool {
+    // Acquire: as in `record`.
+    Run(word.load(Ordering::Acquire)) == Run::new(generation, 0, 0)
+}
+
 /// Takes one outcome in; `is_current` says whether the generation still stands.
 pub(super) fn record(
     word: &AtomicU64,

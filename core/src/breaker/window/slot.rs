@@ -15,6 +15,7 @@
 //! threads with the greatest weight.
 
 use crate::event::Counts;
+use crate::sync::{AtomicU64, Ordering};
 
 const COUNT_BITS: u32 = 22;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
@@ -32,6 +33,42 @@ const _: () = assert!(HALF / 2 >= crate::breaker::rules::MINIMUM_MAX);
 pub(super) struct Slot(pub(super) u64);
 
 impl Slot {
+    /// The slot as a recorder sees it before it adds.
+    #[inline]
+    pub(super) fn load(word: &AtomicU64) -> Self {
+        // Acquire: pairs with the Release of whoever gave the slot another tag: a recorder's check of the
+        // state must not see an older one than he did, or it would take a new generation's slot for
+        // an old one.
+        Self(word.load(if cfg!(fuseboard_fault = "slot_load_relaxed") {
+            Ordering::Relaxed
+        } else {
+            Ordering::Acquire
+        }))
+    }
+
+    /// Whether a recorder may add to the slot as it is: it has the tag of an empty one, and neither count
+    /// is half full. One test of the bits.
+    #[inline]
+    pub(super) const fn takes(self, expected: Self) -> bool {
+        const HALF_FULL: u64 = Slot::addition(HALF, HALF);
+        const TAG: u64 = !0 << TAG_SHIFT;
+        (self.0 ^ expected.0) & (TAG | HALF_FULL) == 0
+    }
+
+    /// Adds to a slot that had the expected tag when it was loaded; gives what it held before.
+    /// `None`: the slot was reused meanwhile, and nothing is counted.
+    #[inline]
+    pub(super) fn add(word: &AtomicU64, expected: Self, addition: u64) -> Option<Self> {
+        // Release: pairs with the Acquire loads of `sum`.
+        let old = Self(word.fetch_add(addition, Ordering::Release));
+        if old.has_tag_of(expected) || cfg!(fuseboard_fault = "record_without_recheck") {
+            return Some(old);
+        }
+        // Relaxed: takes back what nobody should have seen.
+        word.fetch_sub(addition, Ordering::Relaxed);
+        None
+    }
+
     /// The tag of `tick` in `generation`, with nothing counted.
     pub(super) const fn empty(generation: u32, tick: u64) -> Self {
         let generation = generation as u64 & PART_MASK;
@@ -85,10 +122,6 @@ impl Slot {
     /// The same tag, nothing counted.
     pub(super) const fn emptied(self) -> Self {
         Self(self.0 >> TAG_SHIFT << TAG_SHIFT)
-    }
-
-    pub(super) const fn is_half_full(self) -> bool {
-        self.calls() >= HALF || self.failures() >= HALF
     }
 
     /// Both counts halved.

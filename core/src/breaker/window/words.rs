@@ -1,0 +1,95 @@
+//! The words of a window, of whatever kind.
+
+use crate::event::Counts;
+use crate::sync::{AtomicU64, Ordering, const_unless_loom, zeroed_words};
+
+/// Counts that have left the window, for ever.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Totals {
+    calls: AtomicU64,
+    failures: AtomicU64,
+    slow: AtomicU64,
+}
+
+impl Totals {
+    pub(super) fn add(&self, counts: Counts) {
+        // Relaxed: counters for display; each is exact by itself.
+        for (total, count) in [
+            (&self.calls, counts.calls),
+            (&self.failures, counts.failures),
+            (&self.slow, counts.slow),
+        ] {
+            if count > 0 {
+                total.fetch_add(count, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub(super) fn load(&self) -> Counts {
+        // Relaxed: as in `add`.
+        Counts {
+            calls: self.calls.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            slow: self.slow.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The words that callers write, on cache lines of their own.
+///
+/// A time window uses the slots as `slot.rs` says; a count window keeps its ring in the slots of the first
+/// stripe; consecutive failures keep their totals in the first slot pair.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Stripe<const SLOTS: usize> {
+    pub(crate) rejected: AtomicU64,
+    pub(crate) ignored: AtomicU64,
+    pub(super) slots: [AtomicU64; SLOTS],
+    slow: [AtomicU64; SLOTS],
+}
+
+impl<const SLOTS: usize> Stripe<SLOTS> {
+    const_unless_loom! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                rejected: AtomicU64::new(0),
+                ignored: AtomicU64::new(0),
+                slots: zeroed_words!(),
+                slow: zeroed_words!(),
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn at(&self, index: usize) -> Option<(&AtomicU64, &AtomicU64)> {
+        Some((self.slots.get(index)?, self.slow.get(index)?))
+    }
+
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&AtomicU64, &AtomicU64)> {
+        self.slots.iter().zip(&self.slow)
+    }
+}
+
+/// What the stripes share. `tick` is the tick word, the count window's head, or the run.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Head {
+    pub(super) tick: AtomicU64,
+    pub(super) totals: Totals,
+}
+
+impl Head {
+    const_unless_loom! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                tick: AtomicU64::new(0),
+                totals: Totals {
+                    calls: AtomicU64::new(0),
+                    failures: AtomicU64::new(0),
+                    slow: AtomicU64::new(0),
+                },
+            }
+        }
+    }
+}
