@@ -31,6 +31,7 @@ mod sliding_counter;
 mod sliding_window;
 mod token_bucket;
 
+mod keyed;
 mod leaky_bucket;
 
 mod admission;
@@ -49,6 +50,9 @@ pub use crate::concurrency::{ConcurrencyLimit, ConcurrencyPermit};
 pub use crate::error::ConfigError;
 pub use crate::event::{Cause, Counts, Observer, State, Transition};
 pub use crate::fixed_window::FixedWindowRateLimiter;
+pub use crate::keyed::entry::KeyedEntry;
+pub use crate::keyed::hash::hash_key;
+pub use crate::keyed::{KeyedRateLimiter, KeyedTable, WhenFull};
 pub use crate::leaky_bucket::LeakyBucket;
 pub use crate::nanos::Nanos;
 pub use crate::outcome::{Outcome, Settled};

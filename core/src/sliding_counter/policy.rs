@@ -56,10 +56,12 @@ impl Counts {
 
     /// How long after the start of its window `taken` of it have shrunk to `room`.
     fn shrunk(taken: u64, room: u64, window: u64) -> u64 {
-        match u64::try_from(u128::from(room) * u128::from(window) / u128::from(taken.max(1))) {
-            Ok(share) => window.saturating_sub(share),
-            Err(_) => 0,
+        if taken <= room {
+            return 0;
         }
+        // The room is the smaller: the share is less than the window.
+        let share = u128::from(room) * u128::from(window) / u128::from(taken);
+        window.saturating_sub(share as u64)
     }
 
     /// The first moment at which `cost` units (up to the limit) are admitted.

@@ -59,13 +59,21 @@ pub(crate) fn refund(tat: u64, now: u64, given_back: u64) -> u64 {
     if tat <= now {
         return tat;
     }
-    tat.saturating_sub(given_back).max(now)
+    let less = tat.saturating_sub(given_back);
+    if cfg!(fuseboard_fault = "refund_overfills") {
+        return less;
+    }
+    less.max(now)
 }
 
 /// How long a request at `now` is to wait, rounded up: at that time it is admitted, one nanosecond
 /// earlier not. `None`: that time is past the end of the clock.
 pub(crate) fn retry_after(now: Nanos, wait: u64, scale: u64, tolerance: u64) -> Option<Nanos> {
-    let wait = Nanos::new(wait.div_ceil(scale));
+    let wait = Nanos::new(if cfg!(fuseboard_fault = "wait_rounded_down") {
+        wait / scale
+    } else {
+        wait.div_ceil(scale)
+    });
     let at = now.checked_add(wait)?.get().checked_mul(scale)?;
     at.checked_add(tolerance).map(|_| wait)
 }

@@ -97,7 +97,11 @@ impl Quota {
                 "at most one unit each nanosecond",
             ));
         }
-        Ok((rate.per.get() as u128 * scale as u128).div_ceil(rate.units as u128))
+        let per = rate.per.get() as u128 * scale as u128;
+        if cfg!(fuseboard_fault = "interval_rounded_down") {
+            return Ok(per / rate.units as u128);
+        }
+        Ok(per.div_ceil(rate.units as u128))
     }
 
     /// The divisions that `units` stand for, where they are at most 18 years.

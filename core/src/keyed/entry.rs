@@ -1,0 +1,295 @@
+//! [`KeyedEntry`]: one place of a keyed table, two words; the only file that swaps them.
+//!
+//! ```text
+//!           63                    24 23 22                  0
+//!          +------------------------+--+---------------------+
+//! owner    |          tag           | 0|       version       |
+//!          |          40            |  |          23         |
+//!          +------------------------+--+---------------------+
+//!           63 62                                      2 1  0
+//!          +--+---------------------------------------+------+
+//! tat      | 0|      theoretical arrival time, ns     |version: low bits
+//!          |  |                  61                   |  2   |
+//!          +--+-----------------------+---------------+------+
+//! or       | 1|           tag         |       version        |
+//!  claimed |  |           40          |          23          |
+//!          +--+-----------------------+----------------------+
+//! ```
+//! The tat word decides. A place changes hands by a swap of the tat word to "claimed by this tag, next version"; the
+//! owner word follows, then the claim is swapped for the new owner's first tat. So nobody can take from a tat that
+//! was read for another owner: the claim in between made the swap fail. A place claimed by tag 0 is free.
+//! Any two words are legal.
+//!
+//! **Wrap-around.** A thread that is stopped between a load and its swap while the same place changes hands exactly
+//! 2^23 times could mistake the owner: with one unit in 1 ms that takes two hours and twenty minutes. One that is stopped
+//! while it changes hands 4 times, with a refund in the old owner's time and the same nanosecond in the new
+//! one's, could charge one request to the wrong key.
+//!
+//! | operation | ordering | pairs with |
+//! |---|---|---|
+//! | load either word | Acquire | swap of either word |
+//! | swap either word | `AcqRel` | load of either word: what made a key leave is seen by those who miss it |
+
+use crate::sync::{AtomicU64, Ordering, const_unless_loom};
+
+const VERSION_BITS: u32 = 23;
+const VERSION_MASK: u64 = (1 << VERSION_BITS) - 1;
+const TAG_BITS: u32 = 40;
+const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
+const OWNER_TAG_SHIFT: u32 = 24;
+const CLAIMED: u64 = 1 << 63;
+const TIME_SHIFT: u32 = 2;
+const _: () = assert!(OWNER_TAG_SHIFT + TAG_BITS == 64 && VERSION_BITS + TAG_BITS == 63);
+
+/// The last time that a tat word holds: 73 years after the clock's zero.
+pub(crate) const TIME_MAX: u64 = (1 << 61) - 1;
+
+/// A key as the table keeps it: 1 to 2^40 - 1. 0: nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag(u64);
+
+impl Tag {
+    pub(crate) const NOBODY: Self = Self(0);
+
+    /// The upper 40 bits.
+    pub(crate) const fn new(hash: u64) -> Self {
+        let tag = hash >> OWNER_TAG_SHIFT;
+        Self(if tag == 0 { 1 } else { tag })
+    }
+}
+
+/// Who holds a place, and how often it has changed hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    tag: Tag,
+    version: u64,
+}
+
+impl Owner {
+    pub(crate) const fn is(self, tag: Tag) -> bool {
+        self.tag.0 == tag.0
+    }
+
+    /// The one after this.
+    pub(crate) const fn next(self, tag: Tag) -> Self {
+        Self {
+            tag,
+            version: self.version.wrapping_add(1) & VERSION_MASK,
+        }
+    }
+
+    const fn from_owner_word(word: u64) -> Self {
+        Self {
+            tag: Tag(word >> OWNER_TAG_SHIFT),
+            version: word & VERSION_MASK,
+        }
+    }
+
+    const fn owner_word(self) -> u64 {
+        self.tag.0 << OWNER_TAG_SHIFT | self.version
+    }
+
+    const fn from_claim(word: u64) -> Self {
+        Self {
+            tag: Tag(word >> VERSION_BITS & TAG_MASK),
+            version: word & VERSION_MASK,
+        }
+    }
+
+    const fn claim(self) -> u64 {
+        CLAIMED | self.tag.0 << VERSION_BITS | self.version
+    }
+
+    /// The tat word of this owner at `time`.
+    const fn tat(self, time: u64) -> u64 {
+        (time & TIME_MAX) << TIME_SHIFT | self.version & ((1 << TIME_SHIFT) - 1)
+    }
+}
+
+/// What a place held at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) owner: Owner,
+    tat: u64,
+}
+
+impl Held {
+    /// The tat, in nanoseconds; `None`: the place is claimed, nothing is taken of its bucket yet.
+    pub(crate) const fn time(self) -> Option<u64> {
+        if self.tat & CLAIMED == 0 {
+            Some(self.tat >> TIME_SHIFT)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the place is free at `now`: nobody's, or of somebody whose bucket is full again.
+    pub(crate) const fn is_free(self, now: u64) -> bool {
+        match self.time() {
+            Some(time) => time <= now,
+            None => self.owner.is(Tag::NOBODY),
+        }
+    }
+}
+
+/// One place of a [`KeyedTable`](crate::KeyedTable): 16 bytes. All zero: free.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub struct KeyedEntry {
+    owner: AtomicU64,
+    tat: AtomicU64,
+}
+
+#[cfg(not(fuseboard_loom))]
+const _: () = assert!(size_of::<KeyedEntry>() == 16);
+
+impl KeyedEntry {
+    const_unless_loom! {
+        /// A free place.
+        pub const fn new() -> Self {
+            Self {
+                owner: AtomicU64::new(0),
+                tat: AtomicU64::new(0),
+            }
+        }
+    }
+
+    /// A glance: whether the place may be this key's.
+    #[inline]
+    pub(crate) fn may_be(&self, tag: Tag) -> bool {
+        // Relaxed: `load` looks again.
+        Owner::from_owner_word(self.owner.load(Ordering::Relaxed)).is(tag)
+    }
+
+    /// Owner and tat of one moment.
+    #[inline]
+    pub(crate) fn load(&self) -> Held {
+        // Acquire: see the head of the file.
+        let mut owner = self.owner.load(Ordering::Acquire);
+        loop {
+            // Acquire: as above, and keeps the next load behind it.
+            let tat = self.tat.load(Ordering::Acquire);
+            if tat & CLAIMED != 0 {
+                return Held {
+                    owner: Owner::from_claim(tat),
+                    tat,
+                };
+            }
+            // Acquire: an owner word that stands before and after was the tat's, since it only changes under a claim.
+            let again = self.owner.load(Ordering::Acquire);
+            if again == owner || cfg!(fuseboard_fault = "keyed_torn_entry") {
+                return Held {
+                    owner: Owner::from_owner_word(owner),
+                    tat,
+                };
+            }
+            owner = again;
+        }
+    }
+
+    /// Moves the tat of the owner that `held` shows.
+    #[inline]
+    pub(crate) fn move_tat(&self, held: Held, time: u64) -> bool {
+        self.swap_tat(held, held.owner.tat(time))
+    }
+
+    /// Claims the place for `tag`; `Some`: what it then holds.
+    pub(crate) fn claim(&self, held: Held, tag: Tag) -> Option<Held> {
+        let owner = held.owner.next(tag);
+        let tat = owner.claim();
+        self.swap_tat(held, tat).then_some(Held { owner, tat })
+    }
+
+    /// Frees a place, or takes away a claim.
+    pub(crate) fn release(&self, held: Held) -> bool {
+        self.claim(held, Tag::NOBODY).is_some()
+    }
+
+    /// Brings the owner word up to a claim. `false`: the claim is over.
+    pub(crate) fn publish(&self, claim: Held) -> bool {
+        let word = claim.owner.owner_word();
+        loop {
+            // Acquire: see the head of the file.
+            let owner = self.owner.load(Ordering::Acquire);
+            // Acquire: while the claim stands, any other owner word is an older one.
+            if self.tat.load(Ordering::Acquire) != claim.tat {
+                return false;
+            }
+            // AcqRel: see the head of the file. A failed swap is looked at again.
+            if owner == word
+                || self
+                    .owner
+                    .compare_exchange(owner, word, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+            {
+                return true;
+            }
+        }
+    }
+
+    fn swap_tat(&self, held: Held, tat: u64) -> bool {
+        if cfg!(fuseboard_fault = "keyed_tat_store") {
+            // Release: a fault for the tests to catch.
+            self.tat.store(tat, Ordering::Release);
+            return true;
+        }
+        // AcqRel: see the head of the file. Relaxed on failure: the caller loads again.
+        self.tat
+            .compare_exchange(held.tat, tat, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+}
+
+impl Default for KeyedEntry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R6: every field keeps its greatest value and leaves its neighbours alone.
+    #[test]
+    fn r6_fields_do_not_touch() {
+        for tag in [1, TAG_MASK - 1, TAG_MASK] {
+            for version in [0, 1, VERSION_MASK - 1, VERSION_MASK] {
+                let owner = Owner {
+                    tag: Tag(tag),
+                    version,
+                };
+                assert_eq!(Owner::from_owner_word(owner.owner_word()), owner);
+                assert_eq!(Owner::from_claim(owner.claim()), owner);
+                for time in [0, 1, TIME_MAX - 1, TIME_MAX] {
+                    let held = Held {
+                        owner,
+                        tat: owner.tat(time),
+                    };
+                    assert_eq!(held.time(), Some(time));
+                }
+            }
+        }
+        assert_eq!(Tag::new(0), Tag(1));
+        assert_eq!(Tag::new(u64::MAX), Tag(TAG_MASK));
+    }
+
+    /// L1: a place that has changed hands 2^23 times starts again and keeps its owner.
+    #[test]
+    fn l1_version_wraps_from_next_to_the_limit() {
+        let entry = KeyedEntry::new();
+        let last = Owner {
+            tag: Tag(7),
+            version: VERSION_MASK,
+        };
+        // Relaxed: nobody else.
+        entry.owner.store(last.owner_word(), Ordering::Relaxed);
+        entry.tat.store(last.tat(5), Ordering::Relaxed);
+        let held = entry.load();
+        let claim = entry.claim(held, Tag(8)).expect("nobody else is here");
+        assert!(entry.publish(claim) && entry.move_tat(claim, 9));
+        let held = entry.load();
+        assert_eq!((held.owner.version, held.time()), (0, Some(9)));
+        assert!(held.owner.is(Tag(8)));
+    }
+}

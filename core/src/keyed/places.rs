@@ -1,0 +1,72 @@
+//! Which places of a table a key can have.
+
+use crate::keyed::entry::{KeyedEntry, Tag};
+
+/// Places side by side: two cache lines.
+const GROUP: usize = 8;
+
+/// A key, mixed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    hash: u64,
+    pub(crate) tag: Tag,
+}
+
+impl Key {
+    /// Mixes the bits, so that numbers in a row are as good as hashes: the finalizer of `SplitMix64` (G. Steele, D. Lea, C. Flood,
+    /// "Fast splittable pseudorandom number generators", 2014). One to one: no two keys get the same hash.
+    #[inline]
+    pub(crate) const fn new(key: u64) -> Self {
+        let hash = (key ^ (key >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let hash = hash ^ (hash >> 31);
+        // Multiplied once more: keys with one tag are in different groups all the same.
+        let tag = Tag::new(hash.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        Self { hash, tag }
+    }
+
+    /// The two groups of places that the key can have; the second is empty where there is only one.
+    #[inline]
+    pub(crate) fn groups(self, entries: &[KeyedEntry]) -> [Group<'_>; 2] {
+        let count = entries.len().div_ceil(GROUP);
+        let others = count.saturating_sub(1);
+        let first = scaled(self.hash >> 32, count);
+        let mut second = first + 1 + scaled(self.hash & u64::from(u32::MAX), others);
+        if second >= count {
+            second -= count;
+        }
+        let second = if others == 0 { count } else { second };
+        [Group::new(entries, first), Group::new(entries, second)]
+    }
+}
+
+/// Places that lie side by side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Group<'a> {
+    start: usize,
+    places: &'a [KeyedEntry],
+}
+
+impl<'a> Group<'a> {
+    #[inline]
+    fn new(entries: &'a [KeyedEntry], number: usize) -> Self {
+        let start = number * GROUP;
+        let end = entries.len().min(start + GROUP);
+        Self {
+            start,
+            places: entries.get(start..end).unwrap_or_default(),
+        }
+    }
+
+    /// The places with their index in the table.
+    #[inline]
+    pub(crate) fn places(self) -> impl Iterator<Item = (usize, &'a KeyedEntry)> {
+        (self.start..).zip(self.places)
+    }
+}
+
+/// `hash` (32 bits) as a number below `count`; 0 where there is none.
+#[inline]
+const fn scaled(hash: u64, count: usize) -> usize {
+    (hash.wrapping_mul(count as u64) >> 32) as usize
+}
