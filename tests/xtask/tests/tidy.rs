@@ -139,8 +139,16 @@ fn imports_follow_the_flow() {
             "concurrency",
             "token_bucket",
             "sliding_window",
+            "sliding_counter",
+            "fixed_window",
         ],
-        &["adaptive", "throttle", "retry_budget"],
+        &[
+            "adaptive",
+            "throttle",
+            "retry_budget",
+            "leaky_bucket",
+            "keyed",
+        ],
         &["admission"],
     ];
     for (row, nouns) in FLOW.iter().enumerate() {
