@@ -264,11 +264,11 @@ proptest! {
                         held.push((now + reservation.wait().get(), cost, reservation));
                     }
                 }
-                5..8 => {
-                    if limiter.try_acquire_many(cost, at).is_ok() {
-                        used.push((now, cost));
-                    }
-                }
+                5..8 => used.extend(
+                    limiter
+                        .try_acquire_many(cost, at)
+                        .map(|()| (now, cost)),
+                ),
                 _ if !held.is_empty() => {
                     let (use_at, cost, reservation) = held.remove(amount as usize % held.len());
                     if use_at > now {
@@ -447,7 +447,6 @@ fn l7_a_year_is_exact_at_every_rate() {
                 );
             }
         }
-        assert!(YEAR < 366 * 86_400 * SECOND);
     }
 }
 
