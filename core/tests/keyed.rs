@@ -98,7 +98,7 @@ proptest! {
     fn l1_l3_l8_no_key_passes_burst_and_rate(
         burst in 1_u64..4,
         count in prop_oneof![Just(1_usize), Just(2), Just(9), Just(20)],
-        steps in prop::collection::vec((0_u64..40, 1_u64..4, 0_u64..60, 0_u8..8), 1..120),
+        steps in prop::collection::vec((0_u64..40, 1_u64..4, 0_u64..60, 0_u8..8), 1..70),
     ) {
         let rate = Rate::new(1, Nanos::new(PERIOD));
         let entries = places(count);
