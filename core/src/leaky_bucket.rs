@@ -128,7 +128,7 @@ impl LeakyBucket {
             })
             .map_err(limited)?;
         let base = tat.max(at);
-        let wait = Nanos::new((base - at).div_ceil(scale));
+        let wait = policy::nanos(base - at, scale);
         Ok(Reservation::new(wait, base, next))
     }
 

@@ -184,8 +184,8 @@ impl TokenBucketRateLimiter {
         } = self.take(cost, cost, max_wait, now)?;
         let scale = self.scale();
         let at = now.get().saturating_mul(scale);
-        let wait = policy::wait(base, next, at, limit).div_ceil(scale);
-        Ok(Reservation::new(Nanos::new(wait), base, next))
+        let wait = policy::nanos(policy::wait(base, next, at, limit), scale);
+        Ok(Reservation::new(wait, base, next))
     }
 
     /// Gives a reservation back at `now`, once. What was reserved behind it keeps its turn, so that much less is free

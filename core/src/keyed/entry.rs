@@ -123,12 +123,9 @@ impl Held {
         }
     }
 
-    /// Whether the place is free at `now`: nobody's, or of somebody whose bucket is full again.
-    pub(crate) const fn is_free(self, now: u64) -> bool {
-        match self.time() {
-            Some(time) => time <= now,
-            None => self.owner.is(Tag::NOBODY),
-        }
+    /// Whether it is nobody's.
+    pub(crate) const fn is_empty(self) -> bool {
+        self.owner.is(Tag::NOBODY)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::keyed::entry::{KeyedEntry, Tag};
 
 /// Places side by side: two cache lines.
-const GROUP: usize = 8;
+pub(crate) const GROUP: usize = 8;
 
 /// A key, mixed.
 #[derive(Clone, Copy, Debug)]
@@ -36,32 +36,42 @@ impl Key {
             second -= count;
         }
         let second = if others == 0 { count } else { second };
-        [Group::new(entries, first), Group::new(entries, second)]
+        [self.group(entries, first), self.group(entries, second)]
+    }
+
+    #[inline]
+    fn group(self, entries: &[KeyedEntry], number: usize) -> Group<'_> {
+        let start = number * GROUP;
+        let end = entries.len().min(start + GROUP);
+        let places = entries.get(start..end).unwrap_or_default();
+        // Bits that chose neither group, unless there are millions.
+        let begin = (self.hash >> 32) as usize % GROUP;
+        let (lower, upper) = places.split_at_checked(begin).unwrap_or((&[], places));
+        Group {
+            start,
+            upper,
+            lower,
+        }
     }
 }
 
-/// Places that lie side by side.
+/// Places that lie side by side, in the order in which a key tries them: each key begins at one of its own, where it
+/// mostly is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Group<'a> {
     start: usize,
-    places: &'a [KeyedEntry],
+    upper: &'a [KeyedEntry],
+    lower: &'a [KeyedEntry],
 }
 
 impl<'a> Group<'a> {
-    #[inline]
-    fn new(entries: &'a [KeyedEntry], number: usize) -> Self {
-        let start = number * GROUP;
-        let end = entries.len().min(start + GROUP);
-        Self {
-            start,
-            places: entries.get(start..end).unwrap_or_default(),
-        }
-    }
-
     /// The places with their index in the table.
     #[inline]
     pub(crate) fn places(self) -> impl Iterator<Item = (usize, &'a KeyedEntry)> {
-        (self.start..).zip(self.places)
+        let upper = self.start + self.lower.len();
+        (upper..)
+            .zip(self.upper)
+            .chain((self.start..).zip(self.lower))
     }
 }
 

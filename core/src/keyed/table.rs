@@ -32,7 +32,7 @@
 
 use crate::keyed::WhenFull;
 use crate::keyed::entry::{Held, KeyedEntry, TIME_MAX};
-use crate::keyed::places::{Group, Key};
+use crate::keyed::places::{GROUP, Group, Key};
 use crate::keyed::shared::Shared;
 use crate::nanos::Nanos;
 use crate::rejected::{Reason, Rejected};
@@ -66,6 +66,15 @@ enum Found<'a> {
     Free(usize, &'a KeyedEntry, Held),
     /// None, and none is free before this time, where that is known.
     Full(Option<u64>),
+}
+
+/// The first place of each kind in a group.
+#[derive(Default)]
+struct Choice<'a> {
+    empty: Option<(usize, &'a KeyedEntry, Held)>,
+    full_again: Option<(usize, &'a KeyedEntry, Held)>,
+    /// By another key: only where nothing else is free.
+    claimed: Option<(usize, &'a KeyedEntry, Held)>,
 }
 
 /// What came of a step.
@@ -170,27 +179,33 @@ impl<'a> Table<'a> {
 
     #[cold]
     fn find_claimed_or_free(self, key: Key, now: u64) -> Found<'a> {
-        let (mut most, mut chosen, mut until) = (0, None, None::<u64>);
+        let (mut best, mut chosen, mut until) = (0, None, None::<u64>);
         for group in key.groups(self.entries) {
-            let (mut count, mut free) = (0, None);
+            // The emptier group: with two to choose from, few keys find both full. A place that is nobody's counts more
+            // than all those whose owner's bucket is full again: the owner may come back, and then is at home.
+            let (mut worth, mut free) = (0, Choice::default());
             for (index, entry) in group.places() {
                 let held = entry.load();
                 if held.owner.is(key.tag) {
                     return Found::Own(index, entry, held);
                 }
-                if held.is_free(now) {
-                    count += 1;
-                    free.get_or_insert((index, entry, held));
-                } else if let Some(time) = held.time() {
-                    until = Some(until.map_or(time, |until| until.min(time)));
-                } else if most == 0 {
-                    // Claimed by another key: only where nothing else is free.
-                    chosen.get_or_insert((index, entry, held));
+                let place = Some((index, entry, held));
+                match held.time() {
+                    _ if held.is_empty() => {
+                        worth += GROUP + 1;
+                        free.empty = free.empty.or(place);
+                    }
+                    Some(time) if time <= now => {
+                        worth += 1;
+                        free.full_again = free.full_again.or(place);
+                    }
+                    Some(time) => until = Some(until.map_or(time, |until| until.min(time))),
+                    None => free.claimed = free.claimed.or(place),
                 }
             }
-            // The emptier group: with two to choose from, few keys find both full.
-            if count > most {
-                (most, chosen) = (count, free);
+            let place = free.empty.or(free.full_again).or(free.claimed);
+            if chosen.is_none() || worth > best {
+                (best, chosen) = (worth, place);
             }
         }
         match chosen {

@@ -87,6 +87,10 @@ impl Log<'_> {
                 continue;
             }
             room?;
+            if cfg!(fuseboard_fault = "log_time_goes_back") {
+                // Release: a fault for the tests to catch.
+                self.head.latest.store(now.get(), Ordering::Release);
+            }
             // Release: pairs with the load in `fill`. A maximum: the log's time never goes back.
             self.head.latest.fetch_max(now.get(), Ordering::Release);
             let taken = head.next(head.index(), cost);
@@ -180,7 +184,7 @@ impl Log<'_> {
                 }
             }
         }
-        let settled = head.next((head.index() + head.pending()) % self.limit, 0);
+        let settled = head.next(self.wrapped(head.index() + head.pending()), 0);
         // AcqRel: publishes the places with the index; failure: somebody else has done it.
         let _ =
             self.head
@@ -189,7 +193,12 @@ impl Log<'_> {
     }
 
     fn place(&self, index: u64) -> Option<&AtomicU64> {
-        self.ring.get((index % self.limit) as usize)
+        self.ring.get(self.wrapped(index) as usize)
+    }
+
+    fn wrapped(&self, index: u64) -> u64 {
+        // The limit is at least 1; the compiler cannot see it.
+        index % self.limit.max(1)
     }
 
     fn time(place: &AtomicU64) -> Option<Nanos> {

@@ -66,14 +66,19 @@ pub(crate) fn refund(tat: u64, now: u64, given_back: u64) -> u64 {
     less.max(now)
 }
 
-/// How long a request at `now` is to wait, rounded up: at that time it is admitted, one nanosecond
-/// earlier not. `None`: that time is past the end of the clock.
+/// A wait, rounded up: after it the request is admitted, one nanosecond earlier not.
+pub(crate) fn nanos(wait: u64, scale: u64) -> Nanos {
+    // The compiler cannot see that no caller divides by zero.
+    let scale = scale.max(1);
+    if cfg!(fuseboard_fault = "wait_rounded_down") {
+        return Nanos::new(wait / scale);
+    }
+    Nanos::new(wait.div_ceil(scale))
+}
+
+/// How long a request at `now` is to wait. `None`: until after the end of the clock.
 pub(crate) fn retry_after(now: Nanos, wait: u64, scale: u64, tolerance: u64) -> Option<Nanos> {
-    let wait = Nanos::new(if cfg!(fuseboard_fault = "wait_rounded_down") {
-        wait / scale
-    } else {
-        wait.div_ceil(scale)
-    });
+    let wait = nanos(wait, scale);
     let at = now.checked_add(wait)?.get().checked_mul(scale)?;
     at.checked_add(tolerance).map(|_| wait)
 }

@@ -136,6 +136,7 @@ impl Warmth {
     /// What `span` divisions cost at `base`, the moment on the bucket's own clock.
     pub(crate) fn price(self, span: u64, base: u64) -> u64 {
         let (cold, period) = (u128::from(self.cold(base)), u128::from(self.period));
+        let period = period.max(1);
         // 64 bits, 10 bits, and 64 bits again: the product of the first two and a share fits; rounded up.
         let dear = u128::from(span) * u128::from(self.extra);
         let more = dear / period * cold + (dear % period * cold).div_ceil(period);
