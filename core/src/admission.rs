@@ -7,6 +7,7 @@ use crate::breaker::CircuitBreaker;
 use crate::breaker::permit::RawPermit;
 use crate::concurrency::ConcurrencyLimit;
 use crate::event::Observer;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::outcome::{Outcome, Settled};
 use crate::rejected::Rejected;
@@ -140,7 +141,7 @@ impl<'a, const SLOTS: usize, const STRIPES: usize> Admission<'a, SLOTS, STRIPES>
         observer: &impl Observer,
     ) -> Result<RawPermit, Rejected> {
         let is_rejected = self.breaker.check(now).is_err();
-        let early = if is_rejected || cfg!(fuseboard_fault = "admission_breaker_first") {
+        let early = if is_rejected || fault!("admission_breaker_first") {
             // In earnest: a rejection is counted, and a ramping breaker earns credit by it.
             Some(self.breaker.acquire(now, observer)?)
         } else {
@@ -197,7 +198,7 @@ impl<'a, const SLOTS: usize, const STRIPES: usize> Admission<'a, SLOTS, STRIPES>
         match self.limiter {
             None => Ok(()),
             Some(limiter) => limiter.try_acquire_many(cost, now).inspect_err(|_| {
-                if !cfg!(fuseboard_fault = "admission_keeps_place") {
+                if !fault!("admission_keeps_place") {
                     self.give_place_back();
                 }
             }),

@@ -4,6 +4,7 @@ pub(crate) mod state;
 
 use crate::concurrency::state::ConcurrencyWord;
 use crate::error::ConfigError;
+use crate::fault::fault;
 use crate::rejected::{Reason, Rejected};
 use crate::shedding::PriorityShedding;
 use crate::sync::const_unless_loom;
@@ -111,6 +112,11 @@ impl ConcurrencyLimit {
         shedding: PriorityShedding,
         priority: u8,
     ) -> Result<(), Rejected> {
+        let priority = if fault!("priority_upside_down") {
+            u8::MAX - priority
+        } else {
+            priority
+        };
         admitted(self.word.admit(|limit| shedding.places(limit, priority)))
     }
 

@@ -2,6 +2,9 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+// First, because of its macro.
+mod fault;
+
 // In the order of the flow: each imports only from those above it.
 mod sync;
 

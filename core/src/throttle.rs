@@ -5,6 +5,7 @@ mod policy;
 pub(crate) mod slots;
 
 use crate::error::ConfigError;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::rejected::{Reason, Rejected};
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
@@ -120,7 +121,7 @@ impl<const SLOTS: usize> ClientThrottle<SLOTS> {
         // Relaxed: written once, before the throttle is shared.
         let seed = self.seed.load(Ordering::Relaxed);
         if odds.rejects(policy::draw(seed, turn)) {
-            if !cfg!(fuseboard_fault = "throttle_forgets_rejected") {
+            if !fault!("throttle_forgets_rejected") {
                 self.requests.add(tick, 1);
             }
             return Err(Rejected {

@@ -2,6 +2,7 @@
 
 use crate::adaptive::config::Algorithm;
 use crate::adaptive::settings::{ONE, Settings};
+use crate::fault::fault;
 
 /// Bits of fraction of a limit.
 pub(crate) const FRACTION_BITS: u32 = 16;
@@ -76,7 +77,7 @@ pub(crate) fn next(known: Estimate, observed: Observed, settings: &Settings) -> 
         limit: bounded(known.limit, settings),
         ..known
     };
-    let used = observed.used || cfg!(fuseboard_fault = "adaptive_unused_growth");
+    let used = observed.used || fault!("adaptive_unused_growth");
     if observed.dropped {
         return Estimate {
             limit: bounded(known.limit * settings.backoff / ONE, settings),
@@ -161,7 +162,7 @@ fn gradient(
         average
     };
     // A standing queue becomes the usual latency in the end; the baseline bounds how far.
-    let average = if cfg!(fuseboard_fault = "adaptive_uncapped_average") {
+    let average = if fault!("adaptive_uncapped_average") {
         average
     } else {
         average.min((baseline << MEAN_BITS) / ONE * settings.tolerance)
@@ -176,7 +177,7 @@ fn gradient(
     }
     let gradient =
         ((average / ONE * settings.tolerance) / mean_fine.div_ceil(ONE)).clamp(ONE / 2, ONE);
-    let queue = if gradient == ONE || cfg!(fuseboard_fault = "adaptive_gradient_queue") {
+    let queue = if gradient == ONE || fault!("adaptive_gradient_queue") {
         QUEUE * WHOLE
     } else {
         0

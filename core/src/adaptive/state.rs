@@ -22,6 +22,7 @@ use crate::adaptive::policy::{self, Estimate, FRACTION_BITS, Observed};
 use crate::adaptive::sample::{self, Samples};
 use crate::adaptive::settings::{Settings, SettingsWords};
 use crate::concurrency::state::ConcurrencyWord;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::outcome::Outcome;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
@@ -99,8 +100,8 @@ impl AdaptiveWords {
         settings: &Settings,
     ) {
         let begin = self.begin_of_window(now, settings);
-        let is_earlier = started.get() < self.epoch.load(ORDER)
-            && !cfg!(fuseboard_fault = "adaptive_earlier_epoch");
+        let is_earlier =
+            started.get() < self.epoch.load(ORDER) && !fault!("adaptive_earlier_epoch");
         let Some(latency) = now.checked_sub(started).filter(|_| !is_earlier) else {
             return;
         };

@@ -7,6 +7,7 @@ use crate::breaker::window::{Judgement, Sample, Verdict};
 use crate::breaker::word::Word;
 use crate::breaker::{CircuitBreaker, policy, tell};
 use crate::event::{Counts, Observer};
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::outcome::{Outcome, Settled};
 use crate::sync::Ordering;
@@ -119,7 +120,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
     ) -> Settled {
         let (state, window) = (&self.words.state, self.words.window());
         let is_current = || state.load().generation() == generation;
-        if !is_current() && !cfg!(fuseboard_fault = "call_without_generation") {
+        if !is_current() && !fault!("call_without_generation") {
             return Settled::Stale;
         }
         let geometry = self.settings.geometry();

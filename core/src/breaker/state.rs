@@ -27,6 +27,7 @@ use crate::breaker::policy::{self, Admission, ProbeEnd};
 use crate::breaker::settings::SettingsWords;
 use crate::breaker::word::Word;
 use crate::event::{Cause, State};
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::outcome::Outcome;
 use crate::rejected::Rejected;
@@ -134,7 +135,7 @@ impl StateWord {
 
     /// Swaps to the word of a new generation (or of a new probe) that begins at `now`.
     fn swap_at(&self, from: Word, to: Word, now: Nanos) -> bool {
-        if cfg!(fuseboard_fault = "moment_after_swap") {
+        if fault!("moment_after_swap") {
             let won = self.swap(from, to);
             if won {
                 self.raise_moment(to, now);
@@ -269,8 +270,7 @@ impl StateWord {
     ) -> ProbeSettled {
         loop {
             let word = self.load();
-            let current = word.generation() == generation
-                || cfg!(fuseboard_fault = "probe_without_generation");
+            let current = word.generation() == generation || fault!("probe_without_generation");
             if word.state() != State::HalfOpen || !current {
                 return ProbeSettled::Stale;
             }

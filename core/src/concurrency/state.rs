@@ -17,6 +17,7 @@
 //! Every bit pattern is legal: a count above the limit admits nothing until enough calls have ended. Neither half wraps:
 //! the count rises only below the limit and falls only above zero.
 
+use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 
 const IN_FLIGHT_MASK: u64 = u32::MAX as u64;
@@ -48,7 +49,7 @@ impl ConcurrencyWord {
             if in_flight >= share(limit).min(limit) {
                 return false;
             }
-            if cfg!(fuseboard_fault = "concurrency_check_then_add") {
+            if fault!("concurrency_check_then_add") {
                 // Long enough for another thread to come between.
                 (0..64).for_each(|_| core::hint::spin_loop());
                 // Relaxed: a fault for the tests to catch.
@@ -72,7 +73,7 @@ impl ConcurrencyWord {
         // Release: pairs with `admit`.
         self.0
             .fetch_update(Ordering::Release, Ordering::Relaxed, |word| {
-                if cfg!(fuseboard_fault = "concurrency_release_unchecked") {
+                if fault!("concurrency_release_unchecked") {
                     return Some(word.wrapping_sub(1));
                 }
                 (word & IN_FLIGHT_MASK > 0).then(|| word - 1)

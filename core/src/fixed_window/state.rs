@@ -14,6 +14,7 @@
 //! Orderings are Relaxed: the word is the limiter's whole truth, and admitting publishes no other
 //! memory. A rejection writes nothing.
 
+use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl CountWord {
         let mut word = self.load();
         loop {
             let next = decide(word)?;
-            if cfg!(fuseboard_fault = "window_store") {
+            if fault!("window_store") {
                 // Relaxed: a fault for the tests to catch.
                 self.0.store(next, Ordering::Relaxed);
                 return Ok(());

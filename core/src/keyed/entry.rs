@@ -30,6 +30,7 @@
 //! | load either word | Acquire | swap of either word |
 //! | swap either word | `AcqRel` | load of either word: what made a key leave is seen by those who miss it |
 
+use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 
 const VERSION_BITS: u32 = 23;
@@ -174,7 +175,7 @@ impl KeyedEntry {
             }
             // Acquire: an owner word that stands before and after was the tat's, since it only changes under a claim.
             let again = self.owner.load(Ordering::Acquire);
-            if again == owner || cfg!(fuseboard_fault = "keyed_torn_entry") {
+            if again == owner || fault!("keyed_torn_entry") {
                 return Held {
                     owner: Owner::from_owner_word(owner),
                     tat,
@@ -225,7 +226,7 @@ impl KeyedEntry {
     }
 
     fn swap_tat(&self, held: Held, tat: u64) -> bool {
-        if cfg!(fuseboard_fault = "keyed_tat_store") {
+        if fault!("keyed_tat_store") {
             // Release: a fault for the tests to catch.
             self.tat.store(tat, Ordering::Release);
             return true;

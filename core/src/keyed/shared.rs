@@ -3,6 +3,7 @@
 //! Orderings are Relaxed: each word is whole by itself. The horizon is seen where it must be because it is raised
 //! before the swap by which a key leaves (release) and read after the loads that miss the key (acquire).
 
+use crate::fault::fault;
 use crate::keyed::WhenFull;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 use crate::token_bucket::quota::Quota;
@@ -60,7 +61,7 @@ impl Shared {
 
     /// Before a key leaves whose bucket is full at `time`.
     pub(crate) fn raise_horizon(&self, time: u64) {
-        if self.horizon() < time && !cfg!(fuseboard_fault = "keyed_no_horizon") {
+        if self.horizon() < time && !fault!("keyed_no_horizon") {
             // Relaxed: see the head of the file.
             self.horizon.fetch_max(time, Ordering::Relaxed);
         }

@@ -30,6 +30,7 @@
 //! | fence between claim and look | `SeqCst` | the same fence of another claim: one of two looks sees the other claim |
 //! | the rest | | `entry.rs`, `shared.rs` |
 
+use crate::fault::fault;
 use crate::keyed::WhenFull;
 use crate::keyed::entry::{Held, KeyedEntry, TIME_MAX};
 use crate::keyed::places::{GROUP, Group, Key};
@@ -278,8 +279,7 @@ impl<'a> Table<'a> {
         let groups = key.groups(self.entries);
         for (other, place) in groups.into_iter().flat_map(Group::places) {
             let held = place.load();
-            if other == index || !held.owner.is(key.tag) || cfg!(fuseboard_fault = "keyed_no_look")
-            {
+            if other == index || !held.owner.is(key.tag) || fault!("keyed_no_look") {
                 continue;
             }
             if held.time().is_some() || other < index {

@@ -19,6 +19,7 @@
 //! long to swap a gate that is not the one it read. The count ends at its greatest value and then rejects.
 
 use crate::error::ConfigError;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 use crate::throttle::slots::{self, Slots, age, is_live, split};
@@ -170,7 +171,7 @@ impl<const N: usize> Budget<'_, N> {
             let elapsed = age(tick, gate.number);
             let is_later = gate.count == 0 || elapsed > 0;
             let next = if is_later {
-                if gate.count > 0 && !cfg!(fuseboard_fault = "retry_budget_forgets_slot") {
+                if gate.count > 0 && !fault!("retry_budget_forgets_slot") {
                     let number = tick.saturating_sub(u64::from(elapsed.unsigned_abs()));
                     self.words.spent.raise(number, gate.count);
                 }
@@ -184,7 +185,7 @@ impl<const N: usize> Budget<'_, N> {
                     ..gate
                 }
             };
-            if cfg!(fuseboard_fault = "retry_budget_store") {
+            if fault!("retry_budget_store") {
                 // Relaxed: a fault for the tests to catch.
                 self.words.gate.store(next.bits(), Ordering::Relaxed);
                 return Ok(());

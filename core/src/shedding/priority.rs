@@ -73,11 +73,7 @@ impl PriorityShedding {
     pub const fn places(self, limit: u32, priority: u8) -> u32 {
         // 2^32 * 2^20 * 2^8 stays in 64 bits.
         let (from, top) = (self.from as u64, u8::MAX as u64);
-        let share = if cfg!(fuseboard_fault = "priority_upside_down") {
-            PARTS * top - (PARTS - from) * priority as u64
-        } else {
-            from * top + (PARTS - from) * priority as u64
-        };
+        let share = from * top + (PARTS - from) * priority as u64;
         let places = (limit as u64 * share).div_ceil(PARTS * top);
         if places == 0 && limit > 0 {
             1

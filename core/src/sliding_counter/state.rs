@@ -13,6 +13,7 @@
 //! Orderings are Relaxed: the word is the limiter's whole truth, and admitting publishes no other
 //! memory. A rejection writes nothing.
 
+use crate::fault::fault;
 use crate::sliding_counter::policy::Counts;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 
@@ -43,7 +44,7 @@ impl CountsWord {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let next = encode(decide(decode(word, width))?, width);
-            if cfg!(fuseboard_fault = "counter_store") {
+            if fault!("counter_store") {
                 // Relaxed: a fault for the tests to catch.
                 self.0.store(next, Ordering::Relaxed);
                 return Ok(());
@@ -68,7 +69,7 @@ impl CountsWord {
 fn decode(word: u64, width: u32) -> Counts {
     let mask = (1 << width) - 1;
     Counts {
-        number: if cfg!(fuseboard_fault = "short_window_number") {
+        number: if fault!("short_window_number") {
             word >> (2 * width) & 0xFF
         } else {
             word >> (2 * width)

@@ -25,6 +25,7 @@
 //! | load place | Acquire | swap of place; keeps the second load of the head behind it |
 //! | swap place | `AcqRel` | load of place |
 
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 
@@ -87,7 +88,7 @@ impl Log<'_> {
                 continue;
             }
             room?;
-            if cfg!(fuseboard_fault = "log_time_goes_back") {
+            if fault!("log_time_goes_back") {
                 // Release: a fault for the tests to catch.
                 self.head.latest.store(now.get(), Ordering::Release);
             }

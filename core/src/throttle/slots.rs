@@ -14,6 +14,7 @@
 //! **Wrap-around.** Slots are numbered modulo 2^32 and compared by half the range: after 2^31 slots without a
 //! count, an old one may pass for a new one. Counts stay at their greatest value.
 
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom, zeroed_words};
 
@@ -44,7 +45,7 @@ impl<const N: usize> Slots<N> {
     /// Adds `count` to slot number `tick`, or to the later one that has taken its place.
     pub(crate) fn add(&self, tick: u64, count: u32) {
         self.update(tick, |number, held| {
-            if held > 0 && (age(tick, number) <= 0 || cfg!(fuseboard_fault = "slots_keep_old")) {
+            if held > 0 && (age(tick, number) <= 0 || fault!("slots_keep_old")) {
                 Some((number, held.saturating_add(count)))
             } else {
                 Some((tick as u32, count))

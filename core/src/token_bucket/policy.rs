@@ -8,6 +8,7 @@
 //! units is admitted at `now` only if the tat after it is at most now + b p. So n p <= b p + the time
 //! between the latest clock seen before the first and the last: n is at most the burst and what the rate gives in that time.
 
+use crate::fault::fault;
 use crate::nanos::Nanos;
 
 /// Admits when the bucket, drained by `increment`, is full again within `tolerance`, or when it is full, or
@@ -60,7 +61,7 @@ pub(crate) fn refund(tat: u64, now: u64, given_back: u64) -> u64 {
         return tat;
     }
     let less = tat.saturating_sub(given_back);
-    if cfg!(fuseboard_fault = "refund_overfills") {
+    if fault!("refund_overfills") {
         return less;
     }
     less.max(now)
@@ -70,7 +71,7 @@ pub(crate) fn refund(tat: u64, now: u64, given_back: u64) -> u64 {
 pub(crate) fn nanos(wait: u64, scale: u64) -> Nanos {
     // The compiler cannot see that no caller divides by zero.
     let scale = scale.max(1);
-    if cfg!(fuseboard_fault = "wait_rounded_down") {
+    if fault!("wait_rounded_down") {
         return Nanos::new(wait / scale);
     }
     Nanos::new(wait.div_ceil(scale))

@@ -98,9 +98,6 @@ impl Quota {
             ));
         }
         let per = rate.per.get() as u128 * scale as u128;
-        if cfg!(fuseboard_fault = "interval_rounded_down") {
-            return Ok(per / rate.units as u128);
-        }
         Ok(per.div_ceil(rate.units as u128))
     }
 

@@ -1,5 +1,6 @@
 //! [`Reservation`]: an admission that may lie ahead.
 
+use crate::fault::fault;
 use crate::nanos::Nanos;
 
 /// Units that are the caller's from now on, to be used after [`wait`](Self::wait).
@@ -32,7 +33,7 @@ impl Reservation {
     /// The divisions that go back when it is cancelled while the tat is `tat`: what others have reserved behind it
     /// keeps its turn, so so much less can be given to somebody new.
     pub(crate) fn given_back(&self, tat: u64) -> u64 {
-        if cfg!(fuseboard_fault = "cancel_moves_the_queue") {
+        if fault!("cancel_moves_the_queue") {
             return self.paid;
         }
         self.paid.saturating_sub(tat.abs_diff(self.tat))

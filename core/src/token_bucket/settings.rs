@@ -20,6 +20,7 @@
 //! | load either word | Acquire | the store of either word: a later step is not seen without the earlier ones |
 //! | raise interval, store either word, check | `SeqCst` | the same of another change: one of the two sees the other |
 
+use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 use crate::token_bucket::quota::Quota;
 
@@ -49,7 +50,10 @@ impl QuotaWords {
             let tolerance = self.tolerance.load(Ordering::Acquire);
             // Acquire: as the first load, if it turns out to be one.
             let again = self.interval.load(Ordering::Acquire);
-            if again == interval || cfg!(fuseboard_fault = "torn_quota") {
+            if again == interval || fault!("torn_quota") {
+                if fault!("interval_too_short") {
+                    interval = interval.saturating_sub(1);
+                }
                 return Quota {
                     // A word of shared memory may be anything: an interval is at least 1.
                     interval: interval.max(1),

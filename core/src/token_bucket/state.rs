@@ -6,6 +6,7 @@
 //! Times are 64 bits in divisions of a nanosecond and never wrap: past the end of the clock everything
 //! is rejected.
 
+use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl TatWord {
         let mut tat = self.load();
         loop {
             let next = decide(tat)?;
-            if cfg!(fuseboard_fault = "tat_store") {
+            if fault!("tat_store") {
                 // Relaxed: a fault for the tests to catch.
                 self.0.store(next, Ordering::Relaxed);
                 return Ok((tat, next));

@@ -213,3 +213,40 @@ fn one_version_everywhere() {
     }
     assert!(manifest.contains(&format!("path = \"core\", version = \"{version}\"")));
 }
+
+/// `tests/faults/list.txt` names the faults of the sources, each below its file, and nothing else.
+#[test]
+fn the_list_of_faults_is_that_of_the_sources() {
+    let mut seeded = Vec::new();
+    for (name, text) in sources("core/src") {
+        for line in text.lines().filter(|line| !line.contains("//")) {
+            for call in line.split("fault!(\"").skip(1) {
+                let (fault, _) = call.split_once('"').expect("a name in one line");
+                seeded.push((name.clone(), fault.to_owned()));
+            }
+        }
+    }
+    seeded.sort();
+    seeded.dedup();
+    assert!(seeded.len() > 30, "only {} faults found", seeded.len());
+    let list = fs::read_to_string(root().join("tests/faults/list.txt")).expect("the list");
+    let (mut listed, mut file) = (Vec::new(), String::new());
+    for line in list
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        match line.split_once(": ") {
+            None => line.clone_into(&mut file),
+            Some((fault, _)) => listed.push((file.clone(), fault.to_owned())),
+        }
+    }
+    listed.sort();
+    assert_eq!(
+        listed, seeded,
+        "(file, fault): left the list, right `fault!`"
+    );
+    let mut names: Vec<_> = listed.into_iter().map(|(_, fault)| fault).collect();
+    names.sort();
+    let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
+    assert_eq!(twice, None, "one name, one fault");
+}

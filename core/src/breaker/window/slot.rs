@@ -15,6 +15,7 @@
 //! threads with the greatest weight.
 
 use crate::event::Counts;
+use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering};
 
 const COUNT_BITS: u32 = 22;
@@ -39,7 +40,7 @@ impl Slot {
         // Acquire: pairs with the Release of whoever gave the slot another tag: a recorder's check of the
         // state must not see an older one than he did, or it would take a new generation's slot for
         // an old one.
-        Self(word.load(if cfg!(fuseboard_fault = "slot_load_relaxed") {
+        Self(word.load(if fault!("slot_load_relaxed") {
             Ordering::Relaxed
         } else {
             Ordering::Acquire
@@ -61,7 +62,7 @@ impl Slot {
     pub(super) fn add(word: &AtomicU64, expected: Self, addition: u64) -> Option<Self> {
         // Release: pairs with the Acquire loads of `sum`.
         let old = Self(word.fetch_add(addition, Ordering::Release));
-        if old.has_tag_of(expected) || cfg!(fuseboard_fault = "record_without_recheck") {
+        if old.has_tag_of(expected) || fault!("record_without_recheck") {
             return Some(old);
         }
         // Relaxed: takes back what nobody should have seen.

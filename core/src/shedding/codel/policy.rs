@@ -1,6 +1,7 @@
 //! The drop law, pure: values in, a decision out.
 
 use crate::error::ConfigError;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 
 /// The law's times are in so many parts of an interval.
@@ -91,7 +92,7 @@ pub(crate) fn step(law: Law, stands: bool, tick: u64) -> (Law, bool) {
 /// `interval / sqrt(count)` later.
 fn due(tick: u64, count: u32) -> u64 {
     // floor(1024 / sqrt(n)) = floor(sqrt(1024^2 / n)), and the floor inside does not change it.
-    let spacing = if cfg!(fuseboard_fault = "codel_constant_spacing") {
+    let spacing = if fault!("codel_constant_spacing") {
         TICKS_PER_INTERVAL
     } else {
         (TICKS_PER_INTERVAL * TICKS_PER_INTERVAL / u64::from(count.max(1))).isqrt()
