@@ -155,7 +155,7 @@ impl LeakyBucket {
     pub fn cancel(&self, reservation: Reservation, now: Nanos) {
         let now = now.get().saturating_mul(self.scale());
         self.tat
-            .update(|tat| policy::refund(tat, now, reservation.given_back(tat)));
+            .update(|tat| policy::refund(tat, now, reservation.given_back(tat, now)));
     }
 
     /// Gives `cost` turns at the end of the queue back at `now`. Give back only what was taken; in the middle
@@ -208,6 +208,7 @@ const fn checked(rate: Rate, queue: u64, scale: u64) -> Result<Quota, ConfigErro
     match tolerance {
         Some(tolerance) => Ok(Quota {
             interval: interval as u64,
+            burst: queue.saturating_add(1),
             tolerance,
         }),
         None => Err(ConfigError::integer(

@@ -9,6 +9,7 @@ pub(crate) mod state;
 pub(crate) mod warm_up;
 
 use crate::error::ConfigError;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::rejected::{Reason, Rejected};
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
@@ -189,15 +190,15 @@ impl TokenBucketRateLimiter {
     }
 
     /// Gives a reservation back at `now`, once. What was reserved behind it keeps its turn, so that much less is free
-    /// again.
+    /// again; so is what has flowed in since.
     pub fn cancel(&self, reservation: Reservation, now: Nanos) {
         let now = now.get().saturating_mul(self.scale());
         self.tat
-            .update(|tat| policy::refund(tat, now, reservation.given_back(tat)));
+            .update(|tat| policy::refund(tat, now, reservation.given_back(tat, now)));
     }
 
-    /// Gives `cost` units back at `now`, up to a full bucket. Give back only what was taken; while
-    /// reservations wait, theirs with [`cancel`](Self::cancel).
+    /// Gives `cost` units back at `now`, up to a full bucket. Give back only what was taken, and soon: what flows in
+    /// meanwhile comes on top. While reservations wait, theirs with [`cancel`](Self::cancel).
     ///
     /// `now` is at least as late as that of the latest admission: at an earlier one, units come back that had
     /// flowed in again between the two.
@@ -205,6 +206,17 @@ impl TokenBucketRateLimiter {
         let now = now.get().saturating_mul(self.scale());
         let span = self.quota.load().span(cost);
         self.tat.update(|tat| policy::refund(tat, now, span));
+    }
+
+    /// Gives back what is left of an admission.
+    pub(crate) fn give_back(&self, units: u64, taken: &Taken, now: Nanos) {
+        let now = now.get().saturating_mul(self.scale());
+        let paid = u128::from(taken.next.saturating_sub(taken.base));
+        // Units of the price that was paid; never more than all of it.
+        let paid = paid * u128::from(units.min(taken.units)) / u128::from(taken.units.max(1));
+        // From the moment of the admission, not from the tat: what others owed then they may have given back.
+        let unused = policy::unused(paid as u64, taken.own_tat(), now);
+        self.tat.update(|tat| policy::refund(tat, now, unused));
     }
 
     /// Empties the bucket at `now`: the next unit flows in one interval later. What is reserved stays so.
@@ -235,7 +247,7 @@ impl TokenBucketRateLimiter {
     }
 
     /// A lease for one thread: it takes up to `batch` units at once and spends them without touching shared memory.
-    /// Units that it has not spent `lifetime` after it took them go back.
+    /// Units that it has not spent `lifetime` after it took them go back, less what the rate has given meanwhile.
     pub fn lease(&self, batch: u64, lifetime: Nanos) -> TokenLease<'_> {
         TokenLease::new(self, batch, lifetime)
     }
@@ -294,6 +306,7 @@ impl TokenBucketRateLimiter {
         }
         Ok(Taken {
             units,
+            at,
             base,
             next,
             limit: at.saturating_add(quota.tolerance),
@@ -316,10 +329,31 @@ impl TokenBucketRateLimiter {
 }
 
 /// What an admission did to the tat, in divisions.
-struct Taken {
+#[derive(Debug)]
+pub(crate) struct Taken {
     units: u64,
+    at: u64,
     base: u64,
     next: u64,
     /// `now` and the tolerance: how far the tat may be ahead without a wait.
     limit: u64,
+}
+
+impl Taken {
+    const NONE: Self = Self {
+        units: 0,
+        at: 0,
+        base: 0,
+        next: 0,
+        limit: 0,
+    };
+
+    /// Where the tat would be had nobody taken anything before.
+    const fn own_tat(&self) -> u64 {
+        let tat = self.next.saturating_sub(self.base).saturating_add(self.at);
+        if fault!("lease_owns_the_tat") {
+            return self.next;
+        }
+        tat
+    }
 }

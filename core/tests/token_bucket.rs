@@ -351,9 +351,13 @@ proptest! {
             limiter.lease(batch, Nanos::new(lifetime)),
         ];
         let (mut now, mut spent) = (0_u64, 0_u64);
+        // What was taken of the bucket and not given back, by the moment at which it was taken.
+        let mut taken = Vec::<(u64, u64)>::new();
+        let mut latest = [None::<usize>; 2];
         for (who, cost, gap) in steps {
             now += gap;
             let at = Nanos::new(now);
+            let before = leases.each_ref().map(fuseboard_core::TokenLease::left);
             let admitted = match who {
                 0 | 1 => leases[who].try_acquire_many(cost, at),
                 2 => limiter.try_acquire_many(cost, at),
@@ -370,6 +374,26 @@ proptest! {
             let held: u64 = leases.iter().map(fuseboard_core::TokenLease::left).sum();
             prop_assert!(spent + held <= burst + now / per, "{} {} at {}", spent, held, now);
             prop_assert!(leases.iter().all(|lease| lease.left() <= batch.min(burst)));
+            let cost = if admitted.is_ok() { cost } else { 0 };
+            match who {
+                2 => taken.push((now, cost)),
+                0 | 1 => {
+                    let expired = latest[who].is_some_and(|index: usize| now >= taken[index].0 + lifetime);
+                    let back = if expired && (cost > 0 || leases[who].left() == 0) { before[who] } else { 0 };
+                    if let Some(index) = latest[who] {
+                        taken[index].1 -= back;
+                    }
+                    let more = leases[who].left() + cost + back - before[who];
+                    if more > 0 {
+                        latest[who] = Some(taken.len());
+                        taken.push((now, more));
+                    }
+                }
+                _ => if let Some(index) = latest[0] {
+                    taken[index].1 -= before[0];
+                }
+            }
+            prop_assert!(within_quota(&taken, 1, per, burst), "{:?}", taken);
         }
     }
 
@@ -598,6 +622,21 @@ fn l4_l11_a_cancelled_reservation_moves_nobody_behind_it() {
     );
 }
 
+/// What has flowed in since a reservation was made is not given back with it: others may have taken it.
+#[test]
+fn l1_l4_a_late_cancel_gives_back_what_is_not_used_up() {
+    // All 5 reserved at 0; at `now` another takes 1, then they are cancelled.
+    for (now, free) in [(0, 0), (30, 3), (49, 3), (50, 4), (60, 4), (1_000, 4)] {
+        let limiter = bucket(1, 10, 5);
+        let all = limiter.reserve(5, Nanos::ZERO, Nanos::ZERO).unwrap();
+        let now = Nanos::new(now);
+        let taken = u64::from(limiter.try_acquire(now).is_ok());
+        limiter.cancel(all, now);
+        assert!(taken + limiter.available(now) <= 5);
+        assert!(limiter.available(now) >= free, "at {now}");
+    }
+}
+
 #[test]
 fn l2_drained_it_fills_again_at_its_rate() {
     let limiter = bucket(10, SECOND, 5);
@@ -758,6 +797,39 @@ fn h1_l1_threads_with_leases_get_the_burst_at_most() {
     // All quiet: what was not spent is back.
     let left = limiter.available(Nanos::from_secs(5));
     assert_eq!(admitted.load(Ordering::Relaxed) + left, 10_000);
+}
+
+/// What an idle lease holds has flowed in again when it expires: giving it back would admit it twice.
+#[test]
+fn h1_l1_an_idle_lease_does_not_fill_a_bucket_that_others_emptied() {
+    let limiter = bucket(1, 10, 10);
+    let mut lease = limiter.lease(10, Nanos::new(5));
+    assert!(lease.try_acquire(Nanos::ZERO).is_ok());
+    assert_eq!(lease.left(), 9);
+    let later = Nanos::new(1_000);
+    assert_eq!(limiter.try_acquire_up_to(u64::MAX, later), 10);
+    assert_eq!(
+        lease.try_acquire(later).unwrap_err().retry_after,
+        Some(Nanos::new(10))
+    );
+}
+
+/// A lease gives back what it paid, not what the same units cost by now.
+#[test]
+fn h1_l12_a_lease_does_not_give_back_at_a_new_price() {
+    let limiter = bucket(1, 10, 20);
+    let now = Nanos::ZERO;
+    let mut lease = limiter.lease(10, Nanos::from_secs(1));
+    assert!(lease.try_acquire(now).is_ok());
+    assert_eq!(limiter.try_acquire_up_to(10, now), 10);
+    limiter
+        .configure(Rate::new(1, Nanos::new(1_000)), 1)
+        .unwrap();
+    let left = limiter.available(now);
+    lease.give_back(now);
+    assert!(limiter.available(now) <= left + 1);
+    limiter.configure(Rate::new(1, Nanos::new(10)), 20).unwrap();
+    assert_eq!(limiter.available(now), 9);
 }
 
 #[test]

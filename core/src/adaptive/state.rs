@@ -86,11 +86,14 @@ impl AdaptiveWords {
         };
         if outcome != Outcome::Ignored {
             let used = u64::from(in_flight) * 2 >= u64::from(limit);
-            self.record(started, outcome, now, used, &settings.load());
+            if self.record(started, outcome, now, used, &settings.load()) {
+                self.publish(settings);
+            }
         }
         true
     }
 
+    /// Whether the limit may have moved.
     fn record(
         &self,
         started: Nanos,
@@ -98,12 +101,12 @@ impl AdaptiveWords {
         now: Nanos,
         used: bool,
         settings: &Settings,
-    ) {
+    ) -> bool {
         let begin = self.begin_of_window(now, settings);
         let is_earlier =
             started.get() < self.epoch.load(ORDER) && !fault!("adaptive_earlier_epoch");
         let Some(latency) = now.checked_sub(started).filter(|_| !is_earlier) else {
-            return;
+            return false;
         };
         let latency = (outcome == Outcome::Success).then(|| sample::units(latency));
         let dropped = match latency {
@@ -125,15 +128,22 @@ impl AdaptiveWords {
             }
         };
         let is_over = now.get().saturating_sub(begin) >= settings.window.get();
-        if is_over && (samples.dropped() || samples.count() >= u64::from(settings.min_samples)) {
-            self.close(begin, now, settings);
-        }
+        is_over
+            && (samples.dropped() || samples.count() >= u64::from(settings.min_samples))
+            && self.close(begin, now, settings)
     }
 
-    /// When the window began. More than a window after `now`, the clock went back: it begins again.
+    /// When the window began. More than a window after `now`, the clock went back: it begins again. The epoch, too: whoever
+    /// closed a window by the later clock may raise it after that.
     fn begin_of_window(&self, now: Nanos, settings: &Settings) -> u64 {
+        let latest = now.saturating_add(settings.window).get();
+        let epoch = self.epoch.load(ORDER);
+        if epoch > latest && !fault!("adaptive_epoch_ahead") {
+            // Failure: somebody else moved it.
+            let _ = self.epoch.compare_exchange(epoch, now.get(), ORDER, ORDER);
+        }
         let begin = self.begin.load(ORDER);
-        if begin <= now.saturating_add(settings.window).get() {
+        if begin <= latest {
             return begin;
         }
         if self
@@ -146,14 +156,14 @@ impl AdaptiveWords {
         now.get()
     }
 
-    /// Moves the limit by the window that began at `begin`, unless somebody else does.
-    fn close(&self, begin: u64, now: Nanos, settings: &Settings) {
+    /// Moves the limit by the window that began at `begin`; `false`: somebody else does.
+    fn close(&self, begin: u64, now: Nanos, settings: &Settings) -> bool {
         if self
             .begin
             .compare_exchange(begin, now.get(), ORDER, ORDER)
             .is_err()
         {
-            return;
+            return false;
         }
         let samples = Samples::from_bits(self.samples.swap(Samples::NONE.bits(), ORDER));
         let shortest = !self.shortest.swap(0, ORDER);
@@ -188,17 +198,23 @@ impl AdaptiveWords {
         if next.limit < limit || probing != policy::is_probing(windows.wrapping_add(1), settings) {
             self.epoch.fetch_max(now.get(), ORDER);
         }
-        self.publish(settings);
+        true
     }
 
-    /// Makes the published limit what was found last.
-    fn publish(&self, settings: &Settings) {
+    /// Makes the published limit what was found last, within the bounds that were set last.
+    fn publish(&self, settings: &SettingsWords) {
+        let first = settings.load();
         let current = || {
-            let probing = policy::is_probing(self.windows.load(ORDER), settings);
+            let settings = if fault!("adaptive_old_bounds") {
+                first
+            } else {
+                settings.load()
+            };
+            let probing = policy::is_probing(self.windows.load(ORDER), &settings);
             policy::published(
-                policy::bounded(self.limit.load(ORDER), settings),
+                policy::bounded(self.limit.load(ORDER), &settings),
                 probing,
-                settings,
+                &settings,
             )
         };
         let mut limit = current();
@@ -214,10 +230,10 @@ impl AdaptiveWords {
 
     /// Brings the limit within new bounds.
     pub(crate) fn rebound(&self, settings: &SettingsWords) {
-        let settings = settings.load();
-        let _ = self.limit.fetch_update(ORDER, ORDER, |limit| {
-            Some(policy::bounded(limit, &settings))
-        });
-        self.publish(&settings);
+        let bounds = settings.load();
+        let _ = self
+            .limit
+            .fetch_update(ORDER, ORDER, |limit| Some(policy::bounded(limit, &bounds)));
+        self.publish(settings);
     }
 }

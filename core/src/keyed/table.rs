@@ -314,6 +314,8 @@ impl<'a> Table<'a> {
             WhenFull::Reject => Err(Rejected {
                 reason: Reason::Limited,
                 retry_after: until
+                    // Later than that, the freed place would not help.
+                    .filter(|until| until.saturating_add(request.quota.tolerance) <= TIME_MAX)
                     .and_then(|until| until.checked_sub(request.now))
                     .map(Nanos::new),
             }),

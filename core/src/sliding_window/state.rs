@@ -11,10 +11,10 @@
 //! `pending`; its time is `latest`, which was raised before. Then its places are filled and the
 //! index moves past them; everybody who finds `pending` set does that first, so nobody waits.
 //!
-//! A place holds the admission's time plus one; zero is empty. It is filled only while the time it holds
-//! has left the window, so a late helper finds nothing to do. **Wrap-around.** A helper that sleeps for exactly
-//! 2^24 admissions between its look at the head and its swap could move a place on to a later time that was
-//! seen: that only rejects longer.
+//! A place holds the admission's time plus one; zero is empty. Filling only ever raises it to `latest`, and the index
+//! moves past it only after somebody found it there: so it is never earlier than its admission, whoever filled it. A
+//! helper that was late, or a request that lost its swap, may have raised it further, to a time that was seen: that only rejects
+//! longer. **Wrap-around.** So does a helper that sleeps for exactly 2^24 admissions between its look at the head and its swap.
 //!
 //! | operation | ordering | pairs with |
 //! |---|---|---|
@@ -168,7 +168,10 @@ impl Log<'_> {
                 let latest = Nanos::new(self.head.latest.load(Ordering::Acquire));
                 let is_filled = match Self::decode(held) {
                     None => false,
-                    Some(time) => time.saturating_add(self.window) > latest,
+                    Some(time) if fault!("log_fills_once") => {
+                        time.saturating_add(self.window) > latest
+                    }
+                    Some(time) => time >= latest,
                 };
                 // AcqRel: pairs with the load above.
                 if is_filled

@@ -3,7 +3,7 @@
 use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::rejected::{Reason, Rejected};
-use crate::token_bucket::TokenBucketRateLimiter;
+use crate::token_bucket::{Taken, TokenBucketRateLimiter};
 
 /// Units that one thread took from a [`TokenBucketRateLimiter`] and spends with plain loads and stores.
 ///
@@ -29,6 +29,8 @@ use crate::token_bucket::TokenBucketRateLimiter;
 pub struct TokenLease<'a> {
     bucket: &'a TokenBucketRateLimiter,
     left: u64,
+    /// The admission that they are of.
+    taken: Taken,
     expires: Nanos,
     batch: u64,
     lifetime: Nanos,
@@ -43,6 +45,7 @@ impl<'a> TokenLease<'a> {
         Self {
             bucket,
             left: 0,
+            taken: Taken::NONE,
             expires: Nanos::ZERO,
             batch,
             lifetime,
@@ -71,10 +74,11 @@ impl<'a> TokenLease<'a> {
         self.refill(cost, now)
     }
 
-    /// Gives the units that are left back to the bucket.
+    /// Gives the units that are left back to the bucket, less what the rate has given since they were taken: they may have
+    /// flowed in again, and others may have taken them.
     pub fn give_back(&mut self, now: Nanos) {
         if self.left > 0 {
-            self.bucket.refund(self.left, now);
+            self.bucket.give_back(self.left, &self.taken, now);
             self.left = 0;
         }
     }
@@ -100,7 +104,9 @@ impl<'a> TokenLease<'a> {
         if missing > 0 {
             let most = self.batch.max(missing);
             let taken = self.bucket.take(missing, most, Nanos::ZERO, now)?;
+            // What was there before is spent now: what will be left is of this one.
             self.left = self.left.saturating_add(taken.units);
+            self.taken = taken;
             self.expires = now.saturating_add(self.lifetime);
         }
         self.left = self.left.saturating_sub(cost);

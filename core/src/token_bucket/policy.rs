@@ -67,6 +67,15 @@ pub(crate) fn refund(tat: u64, now: u64, given_back: u64) -> u64 {
     less.max(now)
 }
 
+/// What of `paid` divisions, after which the tat was `tat` or later, can still go back at `now`: the rest has flowed in
+/// again, and without them it would not have.
+pub(crate) fn unused(paid: u64, tat: u64, now: u64) -> u64 {
+    if fault!("returned_twice") {
+        return paid;
+    }
+    paid.min(tat.saturating_sub(now))
+}
+
 /// A wait, rounded up: after it the request is admitted, one nanosecond earlier not.
 pub(crate) fn nanos(wait: u64, scale: u64) -> Nanos {
     // The compiler cannot see that no caller divides by zero.

@@ -55,6 +55,7 @@ const TOLERANCE_MAX: u128 = 1 << 59;
 pub(crate) struct Quota {
     /// Divisions from one unit to the next: the emission interval.
     pub(crate) interval: u64,
+    pub(crate) burst: u64,
     /// Divisions that a full bucket stands for: the interval times the burst.
     pub(crate) tolerance: u64,
 }
@@ -71,6 +72,7 @@ impl Quota {
         match Self::tolerance(interval, burst, scale) {
             Some(tolerance) => Ok(Self {
                 interval: interval as u64,
+                burst,
                 tolerance,
             }),
             None => Err(ConfigError::integer(

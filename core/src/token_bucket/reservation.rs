@@ -2,6 +2,7 @@
 
 use crate::fault::fault;
 use crate::nanos::Nanos;
+use crate::token_bucket::policy;
 
 /// Units that are the caller's from now on, to be used after [`wait`](Self::wait).
 ///
@@ -30,12 +31,14 @@ impl Reservation {
         self.wait
     }
 
-    /// The divisions that go back when it is cancelled while the tat is `tat`: what others have reserved behind it
-    /// keeps its turn, so so much less can be given to somebody new.
-    pub(crate) fn given_back(&self, tat: u64) -> u64 {
+    /// The divisions that go back when it is cancelled at `now` while the tat is `tat`: not what has flowed in again
+    /// since, which others may have taken. What they have reserved behind it keeps its turn, so so much less can be given to
+    /// somebody new.
+    pub(crate) fn given_back(&self, tat: u64, now: u64) -> u64 {
+        let unused = policy::unused(self.paid, self.tat, now);
         if fault!("cancel_moves_the_queue") {
-            return self.paid;
+            return unused;
         }
-        self.paid.saturating_sub(tat.abs_diff(self.tat))
+        unused.saturating_sub(tat.abs_diff(self.tat))
     }
 }

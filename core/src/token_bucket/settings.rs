@@ -1,24 +1,25 @@
 //! [`QuotaWords`]: rate and burst as two atomic words that are read and changed as one.
 //!
-//! A limiter that took the interval of one quota with the tolerance of another could admit far more than
-//! either: 1,000 units of a second each, at a microsecond each. So the words pass only through pairs
-//! that are safe:
+//! The burst is kept in units, so that any mix of two quotas admits at most the greater burst at once; as a time, the
+//! 1,000 seconds of one would be a million units at the microsecond of the other. A changed quota admits at most the old burst and the new
+//! one together, and for that the words pass only through pairs that are safe:
 //!
-//! | step of a change | interval | tolerance | admits at once |
-//! |---|---|---|---|
-//! | before | old | old | old burst |
-//! | 1 | the longer one | old | at most the old burst |
-//! | 2 | the longer one | new | at most the new burst |
-//! | 3 | new | new | new burst |
+//! | step of a change | interval | burst |
+//! |---|---|---|
+//! | before | old | old |
+//! | 1 | old | the smaller one |
+//! | 2 | new | the smaller one |
+//! | 3 | new | new |
 //!
-//! and a reader takes a tolerance only when the interval was the same before and after it. Whoever is stopped
-//! half way leaves a safe pair behind. **Wrap-around.** A reader that sleeps between its loads while the interval changes
-//! and changes back to the same value may take a tolerance from in between.
+//! and a reader takes an interval only when the burst was the same before and after it. Whoever is stopped
+//! half way leaves a safe pair behind. **Wrap-around.** A reader that sleeps between its loads while the burst changes
+//! and changes back to the same value may take an interval from in between.
 //!
 //! | operation | ordering | pairs with |
 //! |---|---|---|
-//! | load either word | Acquire | the store of either word: a later step is not seen without the earlier ones |
-//! | raise interval, store either word, check | `SeqCst` | the same of another change: one of the two sees the other |
+//! | load either word | Acquire | the swap of either word: a later step is not seen without the earlier ones |
+//! | lower burst, swap either word | `AcqRel` | the same of another change: whoever swaps last sees what the other one did |
+//! | check | Acquire | the swaps of another change |
 
 use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
@@ -28,7 +29,7 @@ use crate::token_bucket::quota::Quota;
 #[repr(C)]
 pub(crate) struct QuotaWords {
     interval: AtomicU64,
-    tolerance: AtomicU64,
+    burst: AtomicU64,
 }
 
 impl QuotaWords {
@@ -36,7 +37,7 @@ impl QuotaWords {
         pub(crate) const fn new(quota: Quota) -> Self {
             Self {
                 interval: AtomicU64::new(quota.interval),
-                tolerance: AtomicU64::new(quota.tolerance),
+                burst: AtomicU64::new(quota.burst),
             }
         }
     }
@@ -44,23 +45,24 @@ impl QuotaWords {
     #[inline]
     pub(crate) fn load(&self) -> Quota {
         // Acquire: see the head of the file.
-        let mut interval = self.interval.load(Ordering::Acquire);
+        let mut burst = self.burst.load(Ordering::Acquire);
         loop {
-            // Acquire: keeps the next load behind it.
-            let tolerance = self.tolerance.load(Ordering::Acquire);
+            // Acquire: keeps the next load behind it. A word of shared memory may be anything: an interval is at least 1.
+            let mut interval = self.interval.load(Ordering::Acquire).max(1);
             // Acquire: as the first load, if it turns out to be one.
-            let again = self.interval.load(Ordering::Acquire);
-            if again == interval || fault!("torn_quota") {
+            let again = self.burst.load(Ordering::Acquire);
+            if again == burst || fault!("torn_quota") {
                 if fault!("interval_too_short") {
-                    interval = interval.saturating_sub(1);
+                    interval = interval.saturating_sub(1).max(1);
                 }
                 return Quota {
-                    // A word of shared memory may be anything: an interval is at least 1.
-                    interval: interval.max(1),
-                    tolerance,
+                    interval,
+                    burst,
+                    // Of a mixed pair it may not fit: then everything is rejected until the change is over.
+                    tolerance: interval.saturating_mul(burst),
                 };
             }
-            interval = again;
+            burst = again;
         }
     }
 
@@ -68,17 +70,18 @@ impl QuotaWords {
     /// meet the rate of the other.
     pub(crate) fn store(&self, quota: Quota) {
         loop {
-            // SeqCst: see the head of the file.
-            self.interval.fetch_max(quota.interval, Ordering::SeqCst);
-            // SeqCst: as above.
-            self.tolerance.store(quota.tolerance, Ordering::SeqCst);
-            // SeqCst: as above.
-            self.interval.store(quota.interval, Ordering::SeqCst);
-            // SeqCst: whoever stores last finds its own two values, or both again.
-            let interval = self.interval.load(Ordering::SeqCst);
-            if interval != quota.interval
-                || self.tolerance.load(Ordering::SeqCst) == quota.tolerance
-            {
+            if !fault!("quota_burst_last") {
+                // AcqRel: see the head of the file.
+                self.burst.fetch_min(quota.burst, Ordering::AcqRel);
+            }
+            // AcqRel: as above.
+            self.interval.swap(quota.interval, Ordering::AcqRel);
+            // AcqRel: as above.
+            self.burst.swap(quota.burst, Ordering::AcqRel);
+            // Acquire: whoever swaps last finds its own two values, or swaps both again.
+            let burst = self.burst.load(Ordering::Acquire);
+            // Acquire: as above.
+            if burst != quota.burst || self.interval.load(Ordering::Acquire) == quota.interval {
                 return;
             }
         }
