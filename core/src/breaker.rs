@@ -87,11 +87,11 @@ impl<const SLOTS: usize, const STRIPES: usize> Words<SLOTS, STRIPES> {
                 state: StateWord::new(Word::INITIAL),
                 head: Head::new(),
                 stripes: {
-                    #[cfg(not(fuseboard_loom))]
+                    #[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
                     {
                         [const { Stripe::new() }; STRIPES]
                     }
-                    #[cfg(fuseboard_loom)]
+                    #[cfg(any(fuseboard_loom, fuseboard_shuttle))]
                     {
                         core::array::from_fn(|_| Stripe::new())
                     }
@@ -109,7 +109,7 @@ impl<const SLOTS: usize, const STRIPES: usize> Words<SLOTS, STRIPES> {
     }
 }
 
-#[cfg(not(fuseboard_loom))]
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
 const _: () = assert!(
     size_of::<Words<10, 1>>() == 256,
     "ten slots, one stripe: 256 bytes"

@@ -46,7 +46,7 @@ pub struct FixedWindowRateLimiter {
     window: AtomicU64,
 }
 
-#[cfg(not(fuseboard_loom))]
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
 const _: () = assert!(size_of::<FixedWindowRateLimiter>() == 24);
 
 impl FixedWindowRateLimiter {

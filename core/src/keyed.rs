@@ -190,11 +190,11 @@ impl<const N: usize> KeyedRateLimiter<N> {
             match Quota::new(rate, burst, SCALE) {
                 Ok(quota) => Ok(Self {
                     entries: {
-                        #[cfg(not(fuseboard_loom))]
+                        #[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
                         {
                             [const { KeyedEntry::new() }; N]
                         }
-                        #[cfg(fuseboard_loom)]
+                        #[cfg(any(fuseboard_loom, fuseboard_shuttle))]
                         {
                             core::array::from_fn(|_| KeyedEntry::new())
                         }

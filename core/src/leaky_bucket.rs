@@ -44,7 +44,7 @@ pub struct LeakyBucket {
     scale: AtomicU64,
 }
 
-#[cfg(not(fuseboard_loom))]
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
 const _: () = assert!(size_of::<LeakyBucket>() == 32);
 
 impl LeakyBucket {

@@ -53,7 +53,7 @@ pub struct SlidingCounterRateLimiter {
     window: AtomicU64,
 }
 
-#[cfg(not(fuseboard_loom))]
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
 const _: () = assert!(size_of::<SlidingCounterRateLimiter>() == 24);
 
 impl SlidingCounterRateLimiter {

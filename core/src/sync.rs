@@ -1,12 +1,15 @@
 //! The only file that names an atomic type: the rest of the crate imports from here.
 //!
 //! Under `--cfg fuseboard_loom` the same words are loom's, so that a model explores the code that
-//! ships. loom cannot see `portable_atomic`'s types, hence the one door.
+//! ships. loom cannot see `portable_atomic`'s types, hence the one door. Under `--cfg fuseboard_shuttle`
+//! they are shuttle's: random schedules of whole histories, all orderings taken as `SeqCst`.
 
 #[cfg(fuseboard_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
-#[cfg(not(fuseboard_loom))]
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
 pub(crate) use portable_atomic::{AtomicU64, Ordering, fence};
+#[cfg(fuseboard_shuttle)]
+pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Whether the words are lock-free on this target.
 ///
@@ -14,10 +17,10 @@ pub(crate) use portable_atomic::{AtomicU64, Ordering, fence};
 /// and M4, riscv32) `portable-atomic` falls back to a lock: there the words must not be shared
 /// with an interrupt handler or between processes. Feature `require-lock-free` makes that a
 /// compile error.
-#[cfg(not(fuseboard_loom))]
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
 pub const LOCK_FREE: bool = AtomicU64::is_always_lock_free();
-/// Under the model checker each word is one step.
-#[cfg(fuseboard_loom)]
+/// Under a model checker each word is one step.
+#[cfg(any(fuseboard_loom, fuseboard_shuttle))]
 pub const LOCK_FREE: bool = true;
 
 #[cfg(feature = "require-lock-free")]
@@ -26,13 +29,13 @@ const _: () = assert!(
     "feature `require-lock-free`: 64-bit atomics are not lock-free on this target"
 );
 
-/// A `const fn` in the code that ships; loom's atomics have no `const` constructor.
+/// A `const fn` in the code that ships; loom's atomics have no `const` constructor, and shuttle's a destructor.
 macro_rules! const_unless_loom {
     ($(#[$meta:meta])* $vis:vis const fn $($rest:tt)*) => {
-        #[cfg(not(fuseboard_loom))]
+        #[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
         $(#[$meta])*
         $vis const fn $($rest)*
-        #[cfg(fuseboard_loom)]
+        #[cfg(any(fuseboard_loom, fuseboard_shuttle))]
         $(#[$meta])*
         $vis fn $($rest)*
     };
@@ -42,11 +45,11 @@ pub(crate) use const_unless_loom;
 /// `[AtomicU64; N]`, all zero.
 macro_rules! zeroed_words {
     () => {{
-        #[cfg(not(fuseboard_loom))]
+        #[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
         {
             [const { $crate::sync::AtomicU64::new(0) }; _]
         }
-        #[cfg(fuseboard_loom)]
+        #[cfg(any(fuseboard_loom, fuseboard_shuttle))]
         {
             core::array::from_fn(|_| $crate::sync::AtomicU64::new(0))
         }

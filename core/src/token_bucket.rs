@@ -69,7 +69,7 @@ pub struct TokenBucketRateLimiter {
     warmth: WarmthWords,
 }
 
-#[cfg(not(fuseboard_loom))]
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
 const _: () = assert!(size_of::<TokenBucketRateLimiter>() == 56);
 
 impl TokenBucketRateLimiter {

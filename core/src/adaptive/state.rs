@@ -45,7 +45,7 @@ pub(crate) struct AdaptiveWords {
     windows: AtomicU64,
 }
 
-#[cfg(not(fuseboard_loom))]
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
 const _: () = assert!(size_of::<AdaptiveWords>() == 72, "nine words");
 
 impl AdaptiveWords {

@@ -138,7 +138,7 @@ pub struct KeyedEntry {
     tat: AtomicU64,
 }
 
-#[cfg(not(fuseboard_loom))]
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
 const _: () = assert!(size_of::<KeyedEntry>() == 16);
 
 impl KeyedEntry {

@@ -4,5 +4,6 @@
 //! put it. `tests/` runs histories against the real core and compares every answer.
 
 pub mod breaker;
+pub mod concurrency;
 pub mod sliding_window;
 pub mod token_bucket;

@@ -6,6 +6,8 @@ pub struct SlidingWindow {
     limit: usize,
     window: u64,
     times: Vec<u64>,
+    /// The latest time that an overtaken request was shown.
+    shown: u64,
 }
 
 impl SlidingWindow {
@@ -15,6 +17,7 @@ impl SlidingWindow {
             limit: limit as usize,
             window,
             times: Vec::new(),
+            shown: 0,
         }
     }
 
@@ -36,7 +39,18 @@ impl SlidingWindow {
             }
         }
         let latest = self.times.last().map_or(now, |&last| last.max(now));
+        let latest = latest.max(self.shown);
         self.times.extend(std::iter::repeat_n(latest, cost));
         Ok(())
+    }
+    /// A request at `now` found room and was overtaken: the next admission counts from `now`, if that is later.
+    pub fn overtaken(&mut self, now: u64) {
+        self.shown = self.shown.max(now);
+    }
+    /// The units after the first of the newest admission, of `cost` units, were written down after an overtaken request had
+    /// been shown its time.
+    pub fn written_late(&mut self, cost: u32) {
+        let late = self.times.iter_mut().rev().take(cost as usize - 1);
+        late.for_each(|time| *time = self.shown.max(*time));
     }
 }

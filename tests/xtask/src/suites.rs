@@ -140,6 +140,27 @@ pub const SUITES: &[Suite] = &[
         )],
     },
     Suite {
+        name: "history",
+        about: "random schedules, their histories judged against the sequential model",
+        needs: &[],
+        steps: &[Step {
+            cfg: Some("fuseboard_shuttle --cfg fuseboard_faults"),
+            ..cargo(
+                &[
+                    "test",
+                    "--no-fail-fast",
+                    "--profile",
+                    "loom",
+                    "--target-dir",
+                    "{target}/history",
+                    "-p",
+                    "fuseboard-history",
+                ],
+                Reader::Libtest,
+            )
+        }],
+    },
+    Suite {
         name: "conformance",
         about: "the traces that every language must answer alike",
         needs: &[],

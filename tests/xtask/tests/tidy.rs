@@ -81,6 +81,7 @@ fn only_sync_names_an_atomic_type() {
                 "std::sync::atomic",
                 "portable_atomic",
                 "loom::",
+                "shuttle::",
             ] {
                 assert!(
                     !code.contains(banned),
