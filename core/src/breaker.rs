@@ -4,6 +4,7 @@ pub(crate) mod borrowed;
 pub(crate) mod config;
 mod manual;
 mod open_duration;
+mod overdue;
 pub(crate) mod permit;
 mod policy;
 mod rules;
@@ -82,9 +83,9 @@ struct Words<const SLOTS: usize, const STRIPES: usize> {
 
 impl<const SLOTS: usize, const STRIPES: usize> Words<SLOTS, STRIPES> {
     const_unless_loom! {
-        const fn new() -> Self {
+        const fn new(initial: Word) -> Self {
             Self {
-                state: StateWord::new(Word::INITIAL),
+                state: StateWord::new(initial),
                 head: Head::new(),
                 stripes: {
                     #[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
@@ -146,7 +147,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
                 Err(error) => return Err(error),
             };
             Ok(Self {
-                words: Words::new(),
+                words: Words::new(Word::INITIAL.watched(settings.geometry.counts_overdue)),
                 settings: SettingsWords::new(&settings),
             })
         }
@@ -188,12 +189,14 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         now: Nanos,
         observer: &impl Observer,
     ) -> Result<RawPermit, Rejected> {
-        match self.words.state.acquire(now, &self.settings) {
+        let state = &self.words.state;
+        self.judge_overdue(now, observer);
+        match state.acquire(now, &self.settings) {
             Ok(admitted) => {
                 if let Some(change) = admitted.changed {
                     tell(observer, change, now, Counts::default());
                 }
-                Ok(RawPermit::new(admitted.word, now))
+                Ok(self.begin(admitted.word, now))
             }
             Err(rejected) => {
                 self.count_rejected();
@@ -211,7 +214,13 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         let state = &self.words.state;
         state
             .decide_at_once(state.load(), now, &self.settings)
-            .unwrap_or_else(|| state.check(now, &self.settings))
+            .unwrap_or_else(|| self.check_by_state(now))
+    }
+
+    #[cold]
+    fn check_by_state(&self, now: Nanos) -> Result<(), Rejected> {
+        self.check_overdue(now)?;
+        self.words.state.check(now, &self.settings)
     }
 
     #[inline]

@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub retry_after: Option<Nanos>,
     /// The window's content; empty unless the state counts calls.
     pub window: Counts,
+    /// Calls in flight for longer than `slow_call_duration`, weighed as the window weighs; 0 unless `count_overdue` is on.
+    pub overdue: u64,
     /// Everything ever counted.
     pub totals: Totals,
 }

@@ -68,6 +68,11 @@ pub struct fb_breaker_config {
     pub open_backoff_ppm: u32,
     /// Lengthens each open time by up to this share of it; 0 to 1000000; default 0.
     pub open_jitter_ppm: u32,
+    /// 1: calls in flight for longer than slow_call_duration_ns count as slow before they end; needs a window of time
+    /// at least one slot longer than that. 0 is off, the default. It cannot change later.
+    pub count_overdue: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 // SAFETY: `repr(C)`, and `struct_size` stands first.
@@ -95,6 +100,8 @@ impl fb_breaker_config {
         half_open_failures: 0,
         open_backoff_ppm: 1_000_000,
         open_jitter_ppm: 0,
+        count_overdue: 0,
+        reserved: 0,
     };
 
     fn window(&self) -> Result<Window, Refused> {
@@ -122,6 +129,23 @@ impl fb_breaker_config {
     }
 
     fn core(&self) -> Result<CircuitBreakerConfig, Refused> {
+        for (field, given, most, allowed) in [
+            ("count_overdue", self.count_overdue, 1, "0 (off) or 1 (on)"),
+            (
+                "reserved",
+                self.reserved,
+                0,
+                "0; fill the struct with fb_breaker_config_init",
+            ),
+        ] {
+            if given > most {
+                return Err(Refused::Member {
+                    field,
+                    given: i64::from(given),
+                    allowed,
+                });
+            }
+        }
         Ok(CircuitBreakerConfig::new()
             .failure_threshold(share(self.failure_threshold_ppm))
             .minimum_requests(self.minimum_requests)
@@ -130,6 +154,7 @@ impl fb_breaker_config {
             .window(self.window()?)
             .slow_call_duration(unless_zero(self.slow_call_duration_ns).map(Nanos::new))
             .slow_call_threshold(share(self.slow_call_threshold_ppm))
+            .count_overdue(self.count_overdue == 1)
             .half_open_successes(unless_zero(self.half_open_successes))
             .half_open_failures(self.half_open_failures)
             .probe_lease(unless_zero(self.probe_lease_ns).map(Nanos::new))

@@ -47,6 +47,8 @@ pub struct fb_snapshot {
     pub probe_successes: u32,
     /// Probes of this round that failed; 0 unless half-open.
     pub probe_failures: u32,
+    /// Calls in flight for longer than slow_call_duration_ns; 0 unless count_overdue is on.
+    pub overdue: u64,
 }
 
 // SAFETY: `repr(C)`, and `struct_size` stands first.
@@ -72,6 +74,7 @@ impl fb_snapshot {
             in_flight: snapshot.in_flight,
             probe_successes: snapshot.probe_successes,
             probe_failures: snapshot.probe_failures,
+            overdue: snapshot.overdue,
         }
     }
 }

@@ -97,6 +97,12 @@ fn decimal(field: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
     number(field, "an int or float", value)
 }
 
+fn flag(field: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    value
+        .extract()
+        .map_err(|_| errors::wrong_type(field, "a bool", value))
+}
+
 fn optional<T>(
     value: &Bound<'_, PyAny>,
     convert: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>,
@@ -134,6 +140,7 @@ pub(crate) fn breaker(settings: &Bound<'_, PyDict>) -> PyResult<CircuitBreakerCo
                 config.slow_call_duration(optional(value, |value| span(field, value))?)
             }
             "slow_call_threshold" => config.slow_call_threshold(decimal(field, value)?),
+            "count_overdue" => config.count_overdue(flag(field, value)?),
             "half_open_successes" => {
                 config.half_open_successes(optional(value, |value| integer(field, value))?)
             }

@@ -2,7 +2,7 @@
 
 mod ranges;
 
-use crate::breaker::config::ranges::{checked, geometry, positive, ppm, probes};
+use crate::breaker::config::ranges::{checked, counting_overdue, geometry, positive, ppm, probes};
 use crate::breaker::rules::{
     FACTOR_ONE, MINIMUM_MAX, OpenRules, PPM, ROUND_MAX, RoundRules, Settings,
 };
@@ -64,6 +64,7 @@ pub struct CircuitBreakerConfig {
     window: Window,
     slow_call_duration: Option<Nanos>,
     slow_call_threshold: f64,
+    count_overdue: bool,
     half_open_successes: Option<u32>,
     half_open_failures: u32,
     probe_lease: Option<Nanos>,
@@ -89,6 +90,7 @@ impl CircuitBreakerConfig {
             },
             slow_call_duration: None,
             slow_call_threshold: 1.0,
+            count_overdue: false,
             half_open_successes: None,
             half_open_failures: 0,
             probe_lease: None,
@@ -152,6 +154,17 @@ impl CircuitBreakerConfig {
     #[must_use]
     pub const fn slow_call_threshold(mut self, share: f64) -> Self {
         self.slow_call_threshold = share;
+        self
+    }
+
+    /// Whether calls in flight for longer than `slow_call_duration` count as slow before they end, so that a dependency
+    /// that hangs opens the breaker. They are judged with each outcome and by the next request. A call is overdue
+    /// when the whole slot in which it started is: at most one slot late; and it counts until that slot leaves the window.
+    /// Needs a window of time that is at least one slot longer than `slow_call_duration`. A closed call then costs about
+    /// two swaps more; a slot counts up to two million calls in flight.
+    #[must_use]
+    pub const fn count_overdue(mut self, is_on: bool) -> Self {
+        self.count_overdue = is_on;
         self
     }
 
@@ -241,7 +254,10 @@ impl CircuitBreakerConfig {
             None => Nanos::MAX,
             Some(limit) => checked!(positive("slow_call_duration", limit)),
         };
-        let (geometry, largest_minimum) = checked!(geometry(self.window, capacity));
+        let (mut geometry, largest_minimum) = checked!(geometry(self.window, capacity));
+        if self.count_overdue {
+            geometry = checked!(counting_overdue(geometry, self.slow_call_duration));
+        }
         let minimum = if self.minimum_requests < largest_minimum {
             self.minimum_requests
         } else {

@@ -36,20 +36,30 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         let change = self
             .words
             .state
-            .operate(to, now, until, |from, to| self.clear_window(from, to));
+            .operate(to, now, until, &self.settings, |from, to| {
+                self.clear_window(from, to);
+            });
         tell(observer, change, now, Counts::default());
     }
 
-    /// Takes new settings over and keeps state and window. The window's kind and size stay.
+    /// Takes new settings over and keeps state and window. The window's kind and size stay, and so does `count_overdue`.
     ///
     /// A decision that runs meanwhile may still see an old setting beside a new one.
     ///
     /// # Errors
-    /// The first field that is out of its range; `window` when its kind or size would change.
+    /// The first field that is out of its range; `window` or `count_overdue` when it would change.
     /// Nothing is changed then.
     pub fn configure(&self, config: CircuitBreakerConfig) -> Result<(), ConfigError> {
         let settings = config.settings(SLOTS)?;
-        if settings.geometry != self.settings.geometry() {
+        let running = self.settings.geometry();
+        if settings.geometry.counts_overdue != running.counts_overdue {
+            return Err(ConfigError::conflict(
+                "count_overdue",
+                "differs from the running breaker's",
+                "what it was made with; make a new breaker to change it",
+            ));
+        }
+        if settings.geometry != running {
             return Err(ConfigError::conflict(
                 "window",
                 "its kind or size differs from the running breaker's",

@@ -30,6 +30,7 @@ const PURPOSE_MASK: u64 = (1 << GENERATION_SHIFT) - 1;
 const CALL: u64 = 1;
 const PROBE: u64 = 2;
 const UNCOUNTED: u64 = 3;
+const WATCHED: u64 = 4;
 
 /// What settling the permit will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +41,8 @@ pub(crate) enum Purpose {
     Probe,
     /// A call of a disabled breaker.
     Uncounted,
+    /// A call that is counted in flight; its outcome goes into the window.
+    WatchedCall,
 }
 
 impl RawPermit {
@@ -52,6 +55,14 @@ impl RawPermit {
         };
         Self {
             head: word.generation_bits() | purpose,
+            started,
+        }
+    }
+
+    /// A call that the window counts in flight since `started`.
+    pub(crate) const fn watched(word: Word, started: Nanos) -> Self {
+        Self {
+            head: word.generation_bits() | WATCHED,
             started,
         }
     }
@@ -72,6 +83,7 @@ impl RawPermit {
         match self.head & PURPOSE_MASK {
             PROBE => Purpose::Probe,
             UNCOUNTED => Purpose::Uncounted,
+            WATCHED => Purpose::WatchedCall,
             _ => Purpose::Call,
         }
     }
@@ -89,7 +101,7 @@ impl RawPermit {
 
     /// The permit as two words; their layout is stable within a layout version.
     ///
-    /// The first is never zero: generation in bits 3 to 30, purpose (1 to 3) in the low three. The second is
+    /// The first is never zero: generation in bits 3 to 30, purpose (1 to 4) in the low three. The second is
     /// [`started`](Self::started) in nanoseconds.
     #[inline]
     pub const fn to_words(self) -> [u64; 2] {
@@ -102,8 +114,7 @@ impl RawPermit {
     pub const fn from_words(words: [u64; 2]) -> Option<Self> {
         let [head, started] = words;
         let purpose = head & PURPOSE_MASK;
-        if purpose < CALL || purpose > UNCOUNTED || head >> GENERATION_SHIFT > GENERATION_MAX as u64
-        {
+        if purpose < CALL || purpose > WATCHED || head >> GENERATION_SHIFT > GENERATION_MAX as u64 {
             return None;
         }
         Some(Self {
@@ -120,12 +131,12 @@ mod tests {
     /// P4: words are a permit's exactly if its purpose and generation exist.
     #[test]
     fn p4_words_of_no_permit_are_refused() {
-        let last = (u64::from(GENERATION_MAX) << GENERATION_SHIFT) | UNCOUNTED;
+        let last = (u64::from(GENERATION_MAX) << GENERATION_SHIFT) | WATCHED;
         for (head, is_permit) in [
             (0, false),
             (CALL, true),
-            (UNCOUNTED, true),
-            (UNCOUNTED + 1, false),
+            (WATCHED, true),
+            (WATCHED + 1, false),
             (PURPOSE_MASK, false),
             (last, true),
             (last + (1 << GENERATION_SHIFT), false),

@@ -36,10 +36,15 @@ pub(crate) struct Geometry {
     pub(crate) size: u32,
     /// Length of one slot of a time window, else zero.
     pub(crate) slot: Nanos,
+    /// Calls in flight are counted, and overdue ones judged.
+    pub(crate) counts_overdue: bool,
 }
 
 impl Geometry {
-    /// Kind in the low 2 bits, size above.
+    /// The top bit: overdue calls are counted.
+    pub(crate) const OVERDUE: u64 = 1 << 63;
+
+    /// Kind in the low 2 bits, size above, and whether overdue calls are counted.
     pub(crate) const fn to_bits(self) -> u64 {
         let kind = match self.kind {
             Kind::Time => 0,
@@ -47,7 +52,12 @@ impl Geometry {
             Kind::Consecutive => 2,
             Kind::Decay => 3,
         };
-        (self.size as u64) << 2 | kind
+        let overdue = if self.counts_overdue {
+            Self::OVERDUE
+        } else {
+            0
+        };
+        overdue | (self.size as u64) << 2 | kind
     }
 }
 

@@ -184,8 +184,8 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         }
         let moment = now.saturating_sub(span.saturating_add(away));
         let until = now.saturating_add(rest.saturating_sub(away));
-        let next = word.next(word.state(), word.openings());
-        let fresh = super::Words::new();
+        let next = word.renewed();
+        let fresh = super::Words::new(next);
         let held = fresh
             .window()
             .restore(geometry, next.generation(), &content, now, away)

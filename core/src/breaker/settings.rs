@@ -15,7 +15,7 @@ const READ: Ordering = Ordering::Relaxed;
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct SettingsWords {
-    /// Kind in the low 2 bits, size above.
+    /// Kind in the low 2 bits, size above; the top bit: overdue calls are counted.
     shape: AtomicU64,
     slot: AtomicU64,
     slow_call_duration: AtomicU64,
@@ -90,7 +90,13 @@ impl SettingsWords {
             kind,
             size: ((shape >> 2) as u32).max(1),
             slot: Nanos::new(self.slot.load(READ)),
+            counts_overdue: shape & Geometry::OVERDUE != 0,
         }
+    }
+
+    /// Whether calls in flight are counted.
+    pub(crate) fn counts_overdue(&self) -> bool {
+        self.shape.load(READ) & Geometry::OVERDUE != 0
     }
 
     #[inline]

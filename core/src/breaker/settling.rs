@@ -3,10 +3,10 @@
 use crate::breaker::permit::{Purpose, RawPermit};
 use crate::breaker::rules::{Geometry, Kind};
 use crate::breaker::state::ProbeSettled;
-use crate::breaker::window::{Judgement, Sample, Verdict};
+use crate::breaker::window::{Judgement, Sample, Verdict, Weighed};
 use crate::breaker::word::Word;
 use crate::breaker::{CircuitBreaker, policy, tell};
-use crate::event::{Counts, Observer};
+use crate::event::{Cause, Counts, Observer};
 use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::outcome::{Outcome, Settled};
@@ -49,8 +49,9 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
             1
         };
         let slow = self.is_slow(permit, now);
+        self.leave(permit);
         match permit.purpose() {
-            Purpose::Call => {
+            Purpose::Call | Purpose::WatchedCall => {
                 let sample = Sample::new(outcome == Outcome::Failure, slow, weight);
                 self.record(permit.generation(), now, sample, observer)
             }
@@ -83,8 +84,11 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
 
     /// Settles a permit whose call gave no outcome: neutral, and its place is free again.
     pub fn cancel(&self, permit: RawPermit, observer: &impl Observer) -> Settled {
+        self.leave(permit);
         let settled = match permit.purpose() {
-            Purpose::Call | Purpose::Uncounted => self.if_current(permit.generation()),
+            Purpose::Call | Purpose::WatchedCall | Purpose::Uncounted => {
+                self.if_current(permit.generation())
+            }
             Purpose::Probe => {
                 // A cancelled probe changes no state, so its moment is not needed.
                 self.settle_probe(
@@ -146,35 +150,53 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         observer: &impl Observer,
     ) {
         let Judgement {
-            held,
+            held: ended,
             calls_before,
             tick,
         } = judgement;
+        let mut held = ended;
+        if geometry.counts_overdue {
+            let limit = self.settings.slow_call_duration();
+            let window = self.words.window();
+            held = held.plus(window.overdue(geometry, generation, now, limit));
+        }
+        let minimum = self.settings.minimum().saturating_mul(held.one);
         let cause = if geometry.kind == Kind::Consecutive {
             policy::judge_run(held.counts, u64::from(geometry.size))
         } else {
-            let minimum = self.settings.minimum().saturating_mul(held.one);
-            if held.counts.calls < minimum {
-                return;
-            }
-            let (failure_ppm, slow_ppm) = self.settings.thresholds();
             // A success is judged only when it reaches the minimum.
-            if sample.is_bad() || calls_before < minimum {
-                policy::judge(held.counts, failure_ppm, slow_ppm)
-            } else {
-                None
-            }
+            let is_due = sample.is_bad() || calls_before < minimum;
+            is_due.then(|| self.judge_held(held)).flatten()
         };
-        match (cause, tick) {
-            (Some(cause), _) => {
-                if let Some(change) = self.words.state.trip(generation, cause, now) {
-                    tell(observer, change, now, held.rounded());
-                }
-            }
-            (None, Some(tick)) => {
-                self.words.window().set_mature(geometry, tick, generation);
-            }
-            (None, None) => {}
+        if let Some(cause) = cause {
+            self.trip(generation, cause, now, held, observer);
+        } else if let Some(tick) = tick
+            // What is in flight may end without an outcome, so it does not make a window mature.
+            && ended.counts.calls >= minimum
+        {
+            self.words.window().set_mature(geometry, tick, generation);
+        }
+    }
+
+    /// Whether what a window holds trips the breaker.
+    pub(super) fn judge_held(&self, held: Weighed) -> Option<Cause> {
+        let minimum = self.settings.minimum().saturating_mul(held.one);
+        let (failure_ppm, slow_ppm) = self.settings.thresholds();
+        (held.counts.calls >= minimum)
+            .then(|| policy::judge(held.counts, failure_ppm, slow_ppm))
+            .flatten()
+    }
+
+    pub(super) fn trip(
+        &self,
+        generation: u32,
+        cause: Cause,
+        now: Nanos,
+        held: Weighed,
+        observer: &impl Observer,
+    ) {
+        if let Some(change) = self.words.state.trip(generation, cause, now) {
+            tell(observer, change, now, held.rounded());
         }
     }
 

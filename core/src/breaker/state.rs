@@ -280,6 +280,7 @@ impl StateWord {
             else {
                 return ProbeSettled::Stale;
             };
+            let next = next.watched(settings.counts_overdue());
             let won = if cause.is_some() {
                 if next.state() == State::Closed {
                     before_closing(word, next);
@@ -323,11 +324,14 @@ impl StateWord {
         state: State,
         now: Nanos,
         until: Option<Nanos>,
+        settings: &SettingsWords,
         before_counting: impl Fn(Word, Word),
     ) -> Change {
         loop {
             let word = self.load();
-            let next = word.next(state, u32::from(until.is_some()));
+            let next = word
+                .next(state, u32::from(until.is_some()))
+                .watched(settings.counts_overdue());
             if matches!(state, State::Closed | State::MetricsOnly) {
                 before_counting(word, next);
             }

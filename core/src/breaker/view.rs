@@ -33,6 +33,13 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
             State::Closed | State::MetricsOnly => window.sum(geometry, word.generation(), now),
             _ => Counts::default(),
         };
+        let overdue = if word.is_watched() {
+            let limit = self.settings.slow_call_duration();
+            let overdue = window.overdue(geometry, word.generation(), now, limit);
+            overdue.rounded().slow
+        } else {
+            0
+        };
         let total = window.totals(geometry);
         let mut totals = Totals {
             calls: total.calls,
@@ -58,6 +65,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
                 .err()
                 .and_then(|rejected| rejected.retry_after),
             window: counts,
+            overdue,
             totals,
         }
     }

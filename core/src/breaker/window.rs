@@ -3,98 +3,19 @@
 mod consecutive;
 mod count;
 mod decay;
+mod sample;
 mod slot;
 mod time;
 mod words;
 
 use crate::breaker::rules::{Geometry, Kind};
+pub(crate) use crate::breaker::window::sample::{Judgement, Sample, Verdict, Weighed};
 use crate::breaker::window::time::TimeWindow;
 use crate::breaker::window::words::Totals;
 pub(crate) use crate::breaker::window::words::{Head, Stripe};
 use crate::event::Counts;
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering};
-
-/// One outcome, as the window takes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sample {
-    failed: bool,
-    slow: bool,
-    /// How many calls it counts for; 1 to 1,000.
-    weight: u64,
-}
-
-impl Sample {
-    #[inline]
-    pub(crate) fn new(failed: bool, slow: bool, weight: u32) -> Self {
-        Self {
-            failed,
-            slow,
-            weight: u64::from(weight.clamp(1, slot::WEIGHT_MAX)),
-        }
-    }
-
-    /// Whether the outcome can bring the breaker closer to a trip by itself.
-    pub(crate) fn is_bad(self) -> bool {
-        self.failed || self.slow
-    }
-
-    /// From [`bits`](Self::bits).
-    fn from_bits(bits: u64) -> Self {
-        Self::new(bits & 2 != 0, bits & 1 != 0, 1)
-    }
-
-    /// The two bits of a count window's ring.
-    fn bits(self) -> u64 {
-        u64::from(self.failed) << 1 | u64::from(self.slow)
-    }
-}
-
-/// What recording did, and what is to be judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The generation is over; nothing was counted.
-    Stale,
-    /// Counted; it cannot have crossed a threshold.
-    Counted,
-    /// Counted; judge this.
-    Judge(Judgement),
-}
-
-/// What a window holds after an outcome, exactly as it is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Judgement {
-    pub(crate) held: Weighed,
-    /// Calls before this outcome, in the same units: at least those that no concurrent recorder
-    /// can have added in the same slot.
-    pub(crate) calls_before: u64,
-    /// The tick of a time window.
-    pub(crate) tick: Option<u64>,
-}
-
-/// Counts in fractions of a call: a decaying window's calls weigh less with age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Weighed {
-    pub(crate) counts: Counts,
-    /// Units in one whole call.
-    pub(crate) one: u64,
-}
-
-impl Weighed {
-    pub(crate) const fn whole(counts: Counts) -> Self {
-        Self { counts, one: 1 }
-    }
-
-    /// In whole calls, rounded to the nearest.
-    pub(crate) fn rounded(self) -> Counts {
-        let round = |count: u64| (count + self.one / 2) / self.one;
-        Counts {
-            calls: round(self.counts.calls),
-            failures: round(self.counts.failures),
-            slow: round(self.counts.slow),
-        }
-    }
-}
 
 /// The window's words, borrowed from the breaker.
 #[derive(Clone, Copy, Debug)]
@@ -232,6 +153,49 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
                 slow: 0,
             });
         }
+    }
+
+    /// Counts a call in flight, as `time/overdue.rs` says.
+    pub(crate) fn enter(
+        self,
+        geometry: Geometry,
+        generation: u32,
+        now: Nanos,
+        is_current: impl Fn() -> bool,
+    ) -> Option<Nanos> {
+        self.time(geometry).enter(generation, now, is_current)
+    }
+
+    /// Takes a call that was counted in flight out of it.
+    pub(crate) fn leave(self, geometry: Geometry, generation: u32, started: Nanos) {
+        self.time(geometry).leave(generation, started);
+    }
+
+    /// What the window of `generation` holds, and the calls in flight for longer than `limit` as slow ones.
+    /// `None`: there are no such calls.
+    pub(crate) fn sum_with_overdue(
+        self,
+        geometry: Geometry,
+        generation: u32,
+        now: Nanos,
+        limit: Nanos,
+    ) -> Option<Weighed> {
+        let time = self.time(geometry);
+        // First what has ended: of a call that ends meanwhile neither is seen, never both.
+        let ended = time.sum_at(generation, now);
+        let overdue = time.overdue(generation, now, limit);
+        (overdue.counts.calls > 0).then(|| ended.plus(overdue))
+    }
+
+    /// Calls in flight for longer than `limit`.
+    pub(crate) fn overdue(
+        self,
+        geometry: Geometry,
+        generation: u32,
+        now: Nanos,
+        limit: Nanos,
+    ) -> Weighed {
+        self.time(geometry).overdue(generation, now, limit)
     }
 
     /// Remembers that the window had reached the minimum when it was judged.

@@ -7,7 +7,7 @@
 //! |    9     |    9     |    9     |    6    |           28           |   3  |
 //! +----------+----------+----------+---------+------------------------+------+
 //!  \_________ a half-open round __/  \ in a row
-//!  \____ ramp credit, in Closed __/  \ ForcedOpen: 1 = until a time
+//!  \____ ramp credit, in Closed __/  \ ForcedOpen: 1 = until a time; Closed, MetricsOnly: 1 = watched
 //! ```
 //!
 //! **Wrap-around.** The generation counts state changes modulo 2^28. A permit that is held while
@@ -80,11 +80,11 @@ impl Word {
         }
     }
 
-    /// Closed and not ramping up: whoever asks is admitted and the word stays. One test of the bits.
+    /// Closed, not ramping up and not watched: whoever asks is admitted and the word stays. One test of the bits.
     pub(crate) const fn is_plainly_closed(self) -> bool {
-        const RAMP: u64 = !0 << IN_FLIGHT_SHIFT;
+        const RAMP_AND_WATCH: u64 = !0 << OPENINGS_SHIFT;
         const STATE: u64 = (1 << STATE_BITS) - 1;
-        self.0 & (RAMP | STATE) == 0
+        self.0 & (RAMP_AND_WATCH | STATE) == 0
     }
 
     /// The generation alone, where it stands in the word.
@@ -98,12 +98,37 @@ impl Word {
 
     /// How many openings in a row came before this one.
     pub(crate) const fn openings(self) -> u32 {
-        self.field(OPENINGS_SHIFT, OPENINGS_BITS)
+        match self.state() {
+            State::Open | State::HalfOpen => self.field(OPENINGS_SHIFT, OPENINGS_BITS),
+            _ => 0,
+        }
     }
 
     /// Whether a forced opening ends by itself: its field of openings says so.
     pub(crate) const fn is_timed(self) -> bool {
-        self.openings() != 0
+        self.field(OPENINGS_SHIFT, OPENINGS_BITS) != 0
+    }
+
+    /// The same word; a state that counts calls also says whether those in flight are counted, so that a plainly
+    /// closed breaker need not ask.
+    pub(crate) const fn watched(self, is_watched: bool) -> Self {
+        match self.state() {
+            State::Closed | State::MetricsOnly => {
+                self.with_field(OPENINGS_SHIFT, OPENINGS_BITS, is_watched as u32)
+            }
+            _ => self,
+        }
+    }
+
+    /// Whether calls in flight are counted in this generation.
+    pub(crate) const fn is_watched(self) -> bool {
+        matches!(self.state(), State::Closed | State::MetricsOnly)
+            && self.field(OPENINGS_SHIFT, OPENINGS_BITS) != 0
+    }
+
+    /// The first word of the next generation, in the same state and with an empty round.
+    pub(crate) const fn renewed(self) -> Self {
+        self.next(self.state(), self.field(OPENINGS_SHIFT, OPENINGS_BITS))
     }
 
     pub(crate) const fn round(self) -> Round {
@@ -187,27 +212,28 @@ mod tests {
             successes: 511,
             failures: 511,
         };
-        let word = Word::INITIAL.next(State::MetricsOnly, 63).with_round(full);
+        let word = Word::INITIAL.next(State::HalfOpen, 63).with_round(full);
         assert_eq!(word.round(), full);
         assert_eq!(
             (word.state(), word.openings(), word.generation()),
-            (State::MetricsOnly, 63, 1)
+            (State::HalfOpen, 63, 1)
         );
         let word = word.with_ramp_credit(2 * CREDIT_ONE - 1);
         assert_eq!(word.ramp_credit(), 2 * CREDIT_ONE - 1);
         assert_eq!(
             (word.state(), word.openings(), word.generation()),
-            (State::MetricsOnly, 63, 1)
+            (State::HalfOpen, 63, 1)
         );
     }
 
-    /// B17: plainly closed is closed without credit, whatever the other fields hold.
+    /// B17: plainly closed is closed without credit and not watched, in whatever generation.
     #[test]
     fn b17_plainly_closed_is_closed_without_credit() {
-        let plain = Word::INITIAL
-            .with_field(GENERATION_SHIFT, GENERATION_BITS, GENERATION_MAX)
-            .with_field(OPENINGS_SHIFT, OPENINGS_BITS, OPENINGS_MAX);
-        assert!(plain.is_plainly_closed());
+        let plain = Word::INITIAL.with_field(GENERATION_SHIFT, GENERATION_BITS, GENERATION_MAX);
+        assert!(plain.is_plainly_closed() && !plain.is_watched());
+        let watched = plain.watched(true);
+        assert!(watched.is_watched() && !watched.is_plainly_closed());
+        assert_eq!((watched.openings(), watched.watched(false)), (0, plain));
         for credit in [1, CREDIT_ONE, 2 * CREDIT_ONE - 1] {
             assert!(!plain.with_ramp_credit(credit).is_plainly_closed());
         }

@@ -185,6 +185,9 @@ static void settings(void)
     REFUSED(failure_threshold_ppm, 1000001, "failure_threshold");
     EXPECT(strstr(error.message, "1.000001") != NULL);
     REFUSED(slow_call_threshold_ppm, 1000001, "slow_call_threshold");
+    REFUSED(count_overdue, 2, "count_overdue");
+    REFUSED(count_overdue, 1, "count_overdue");
+    REFUSED(reserved, 1, "reserved");
     REFUSED(minimum_requests, 0, "minimum_requests");
     REFUSED(open_timeout_ns, 0, "open_timeout");
     REFUSED(open_timeout_max_ns, 0, "open_timeout_max");

@@ -35,6 +35,7 @@ class Settings(TypedDict, total=False):
     window: Window
     slow_call_duration: Duration | None
     slow_call_threshold: float
+    count_overdue: bool
     half_open_successes: int | None
     half_open_failures: int
     probe_lease: Duration | None
@@ -68,6 +69,8 @@ class CircuitBreaker:
         window: Judge another span, such as `Window.count(100)`; not together with `window_size`.
         slow_call_duration: A call is slow when it took longer; by default calls are not timed.
         slow_call_threshold: Trips when this share of the calls was slow; more than 0, at most 1.
+        count_overdue: Calls in flight for longer than `slow_call_duration` count as slow before they
+            end; the window must be of time and at least one slot longer than that.
         half_open_successes: Successful probes that close it; by default `half_open_requests`.
         half_open_failures: Failed probes tolerated in a round.
         probe_lease: A probe not heard of for so long is lost; by default `open_timeout`.
@@ -111,6 +114,7 @@ class CircuitBreaker:
         window: Window | None = None,
         slow_call_duration: Duration | None = None,
         slow_call_threshold: float = 1.0,
+        count_overdue: bool = False,
         half_open_successes: int | None = None,
         half_open_failures: int = 0,
         probe_lease: Duration | None = None,
@@ -134,6 +138,7 @@ class CircuitBreaker:
             "half_open_requests": half_open_requests,
             "slow_call_duration": slow_call_duration,
             "slow_call_threshold": slow_call_threshold,
+            "count_overdue": count_overdue,
             "half_open_successes": half_open_successes,
             "half_open_failures": half_open_failures,
             "probe_lease": probe_lease,

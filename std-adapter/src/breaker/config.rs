@@ -49,6 +49,10 @@ pub struct CircuitBreakerConfig {
     /// Trips when this share of the calls in the window was slow; more than 0, at most 1. Default
     /// 1.0.
     pub slow_call_threshold: f64,
+    /// Calls in flight for longer than `slow_call_duration` count as slow before they end, so that a
+    /// dependency that hangs opens the breaker; needs a window of time at least one slot longer than
+    /// that. Default `false`.
+    pub count_overdue: bool,
     /// Successful probes that close the breaker; 1 to 511. Default `None`: as many as
     /// `half_open_requests`.
     pub half_open_successes: Option<u32>,
@@ -85,6 +89,7 @@ impl Default for CircuitBreakerConfig {
             window: None,
             slow_call_duration: None,
             slow_call_threshold: 1.0,
+            count_overdue: false,
             half_open_successes: None,
             half_open_failures: 0,
             probe_lease: None,
@@ -136,6 +141,7 @@ impl CircuitBreakerConfig {
             .window(self.judged_window()?)
             .slow_call_duration(self.slow_call_duration.map(Nanos::from))
             .slow_call_threshold(self.slow_call_threshold)
+            .count_overdue(self.count_overdue)
             .half_open_successes(self.half_open_successes)
             .half_open_failures(self.half_open_failures)
             .probe_lease(self.probe_lease.map(Nanos::from))

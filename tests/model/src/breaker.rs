@@ -54,6 +54,8 @@ pub struct Config {
     pub slow_call: Option<u64>,
     /// Slow share that trips, in parts per million.
     pub slow_ppm: u64,
+    /// Calls in flight for longer than `slow_call` are judged as slow ones.
+    pub count_overdue: bool,
 }
 
 /// A permit of the model.
@@ -62,6 +64,8 @@ pub struct Permit {
     generation: u64,
     state: State,
     started: u64,
+    /// The slot in which it is counted in flight.
+    in_flight_since: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +91,8 @@ pub struct Breaker {
     failures: u32,
     entries: Vec<Entry>,
     newest_tick: u64,
+    /// The slots in which the calls in flight began.
+    flying: Vec<u64>,
     /// Every call ever counted.
     pub total: Counts,
     /// Requests not admitted.
@@ -110,6 +116,7 @@ impl Breaker {
             failures: 0,
             entries: Vec::new(),
             newest_tick: 0,
+            flying: Vec::new(),
             total: Counts::default(),
             rejected: 0,
             ignored: 0,
@@ -142,6 +149,7 @@ impl Breaker {
         self.successes = 0;
         self.failures = 0;
         self.entries.clear();
+        self.flying.clear();
         self.touch(now);
     }
 
@@ -164,6 +172,7 @@ impl Breaker {
     /// # Errors
     /// As the real one.
     pub fn acquire(&mut self, now: u64) -> Result<Permit, Rejected> {
+        self.judge_overdue(now);
         let wait = match self.state {
             State::Closed | State::Disabled | State::MetricsOnly => None,
             State::ForcedOpen => match self.until {
@@ -216,11 +225,16 @@ impl Breaker {
             }
         };
         match wait {
-            None => Ok(Permit {
-                generation: self.generation,
-                state: self.state,
-                started: now,
-            }),
+            None => {
+                let in_flight_since = self.enter(now);
+                let slot = self.slot().map_or(0, |(slot, _)| slot);
+                Ok(Permit {
+                    generation: self.generation,
+                    state: self.state,
+                    started: in_flight_since.map_or(now, |tick| now.max(tick * slot)),
+                    in_flight_since,
+                })
+            }
             Some((reason, wait)) => {
                 self.rejected += 1;
                 Err(Rejected {
@@ -235,6 +249,11 @@ impl Breaker {
     pub fn settle(&mut self, permit: Permit, outcome: Outcome, weight: u32, now: u64) -> Settled {
         if permit.generation != self.generation {
             return Settled::Stale;
+        }
+        if let Some(tick) = permit.in_flight_since
+            && let Some(at) = self.flying.iter().position(|&flying| flying == tick)
+        {
+            self.flying.swap_remove(at);
         }
         let slow = self
             .config
@@ -267,9 +286,7 @@ impl Breaker {
     }
 
     fn record(&mut self, failed: bool, slow: bool, weight: u32, now: u64) {
-        if let Window::Time { slot, .. } | Window::Decay { slot, .. } = self.config.window {
-            self.newest_tick = self.newest_tick.max(now / slot);
-        }
+        self.advance(now);
         let calls_before = self.weighed(now).calls;
         for _ in 0..weight {
             self.entries.push(Entry {
@@ -284,20 +301,93 @@ impl Breaker {
         if self.state != State::Closed {
             return;
         }
-        let counts = self.weighed(now);
+        let overdue = self.overdue(now);
+        let mut counts = self.weighed(now);
+        counts.calls += overdue;
+        counts.slow += overdue;
         let trips = if let Window::Consecutive(limit) = self.config.window {
             counts.failures >= limit || counts.slow >= limit
         } else {
             let minimum = self.config.minimum * self.one();
             let judged = failed || slow || calls_before < minimum;
-            let enough = counts.calls >= minimum;
-            let too_many = reaches(counts.failures, counts.calls, self.config.failure_ppm)
-                || counts.slow > 0 && reaches(counts.slow, counts.calls, self.config.slow_ppm);
-            judged && enough && too_many
+            judged && self.too_many(counts)
         };
         if trips {
             self.openings = 0;
             self.change(State::Open, now);
+        }
+    }
+
+    fn too_many(&self, counts: Counts) -> bool {
+        counts.calls >= self.config.minimum * self.one()
+            && (reaches(counts.failures, counts.calls, self.config.failure_ppm)
+                || counts.slow > 0 && reaches(counts.slow, counts.calls, self.config.slow_ppm))
+    }
+
+    /// Length and number of a time window's slots.
+    fn slot(&self) -> Option<(u64, u64)> {
+        match self.config.window {
+            Window::Time { slot, slots } | Window::Decay { slot, slots, .. } => Some((slot, slots)),
+            _ => None,
+        }
+    }
+
+    /// Slots that have left the window take the calls in flight that began in them along.
+    fn advance(&mut self, now: u64) {
+        if let Some((slot, slots)) = self.slot() {
+            self.newest_tick = self.newest_tick.max(now / slot);
+            let newest = self.newest_tick;
+            self.flying.retain(|tick| newest - tick < slots);
+        }
+    }
+
+    fn enter(&mut self, now: u64) -> Option<u64> {
+        let counts = matches!(self.state, State::Closed | State::MetricsOnly);
+        (self.config.count_overdue && counts).then(|| {
+            self.advance(now);
+            self.flying.push(self.newest_tick);
+            self.newest_tick
+        })
+    }
+
+    /// Calls that began in a slot that ended at least the slow limit ago, weighed as the window weighs.
+    pub fn overdue(&self, now: u64) -> u64 {
+        let (Some((slot, slots)), Some(limit)) = (self.slot(), self.config.slow_call) else {
+            return 0;
+        };
+        let newest = self.newest_tick.max(now / slot);
+        let over = |tick: u64| u128::from(tick + 1) * u128::from(slot) + u128::from(limit);
+        let began = |tick: u64| over(tick) <= u128::from(now);
+        let ages = self
+            .flying
+            .iter()
+            .filter(|&&tick| began(tick))
+            .map(|tick| newest - tick);
+        ages.filter(|&age| age < slots)
+            .map(|age| self.weight(age))
+            .sum()
+    }
+
+    fn judge_overdue(&mut self, now: u64) {
+        let overdue = self.overdue(now);
+        let mut counts = self.weighed(now);
+        counts.calls += overdue;
+        counts.slow += overdue;
+        if self.state == State::Closed && overdue > 0 && self.too_many(counts) {
+            self.openings = 0;
+            self.change(State::Open, now);
+        }
+    }
+
+    /// Units in a call that is so many slots old.
+    fn weight(&self, age: u64) -> u64 {
+        match self.config.window {
+            // The fraction of a step is rounded, whole half-lives are cut.
+            Window::Decay { steps, .. } => {
+                let fraction = 0.5_f64.powf((age % steps) as f64 / steps as f64);
+                ((fraction * 65_536.0).round() as u64) >> (age / steps)
+            }
+            _ => 1,
         }
     }
 
@@ -323,26 +413,21 @@ impl Breaker {
 
     /// The window's content as it is judged.
     fn weighed(&self, now: u64) -> Counts {
-        let weigh = |slot: u64, slots: u64, weight: &dyn Fn(u64) -> u64| {
+        let weigh = |slot: u64, slots: u64| {
             let newest = self.newest_tick.max(now / slot);
             let mut sum = Counts::default();
             for entry in &self.entries {
                 let age = newest - entry.tick;
                 if age < slots {
-                    sum.calls += weight(age);
-                    sum.failures += weight(age) * u64::from(entry.failed);
-                    sum.slow += weight(age) * u64::from(entry.slow);
+                    sum.calls += self.weight(age);
+                    sum.failures += self.weight(age) * u64::from(entry.failed);
+                    sum.slow += self.weight(age) * u64::from(entry.slow);
                 }
             }
             sum
         };
         match self.config.window {
-            Window::Time { slot, slots } => weigh(slot, slots, &|_| 1),
-            Window::Decay { slot, slots, steps } => weigh(slot, slots, &|age| {
-                // The fraction of a step is rounded, whole half-lives are cut.
-                let fraction = 0.5_f64.powf((age % steps) as f64 / steps as f64);
-                ((fraction * 65_536.0).round() as u64) >> (age / steps)
-            }),
+            Window::Time { slot, slots } | Window::Decay { slot, slots, .. } => weigh(slot, slots),
             Window::Count(size) => {
                 let inside = self.entries.iter().rev().take(size);
                 let count =
@@ -389,6 +474,7 @@ impl Breaker {
         self.moments = [0, 0];
         *self.moment() = moment;
         (self.in_flight, self.successes, self.failures) = (0, 0, 0);
+        self.flying.clear();
         let counting = matches!(self.state, State::Closed | State::MetricsOnly);
         if let Window::Time { slot, slots } | Window::Decay { slot, slots, .. } = self.config.window
         {
@@ -410,8 +496,6 @@ impl Breaker {
     pub fn force_open_until(&mut self, until: u64, now: u64) {
         self.operate(State::ForcedOpen, now);
         self.until = Some(until.max(now));
-        // The snapshot shows it as one opening before this one.
-        self.openings = 1;
     }
 }
 

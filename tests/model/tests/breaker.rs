@@ -97,13 +97,21 @@ prop_compose! {
         window in window(),
         slow_call in prop_oneof![Just(None), (1..2 * SECOND).prop_map(Some)],
         slow_ppm in prop_oneof![Just(1_000_000_u64), 1..=1_000_000_u64],
+        watched in any::<bool>(),
     ) -> Config {
         let minimum = match window {
             Window::Count(size) => minimum.min(size as u64),
             _ => minimum,
         };
+        // Where it can be on.
+        let count_overdue = watched && match (window, slow_call) {
+            (Window::Time { slot, slots } | Window::Decay { slot, slots, .. }, Some(limit)) => {
+                limit < slot * (slots - 1)
+            }
+            _ => false,
+        };
         Config {
-            failure_ppm, minimum, open_timeout, open_timeout_max, backoff, half_open_requests,
+            count_overdue, failure_ppm, minimum, open_timeout, open_timeout_max, backoff, half_open_requests,
             half_open_successes, half_open_failures, probe_lease, window, slow_call, slow_ppm,
         }
     }
@@ -124,6 +132,7 @@ fn real(config: &Config) -> CircuitBreaker<10, 1> {
             .probe_lease(Some(Nanos::new(config.probe_lease)))
             .slow_call_duration(config.slow_call.map(Nanos::new))
             .slow_call_threshold(ppm(config.slow_ppm))
+            .count_overdue(config.count_overdue)
             .window(match config.window {
                 Window::Time { slot, slots } => CoreWindow::Time {
                     length: Nanos::new(slot * slots),
@@ -158,6 +167,7 @@ fn compare(config: Config, steps: &[Step]) -> Result<BTreeSet<&'static str>, Tes
     let (mut now, mut attempts, mut admitted, mut restarts) = (0_u64, 0, 0, 0);
     for &step in steps {
         let at = Nanos::new(now);
+        let overdue_before = model.overdue(now) > 0 && model.state() == State::Closed;
         match step {
             Step::Acquire => {
                 attempts += 1;
@@ -165,7 +175,11 @@ fn compare(config: Config, steps: &[Step]) -> Result<BTreeSet<&'static str>, Tes
                     breaker.check(at).is_ok(),
                     model.clone().acquire(now).is_ok()
                 );
-                match (breaker.acquire(at, &seen), model.acquire(now)) {
+                let answers = (breaker.acquire(at, &seen), model.acquire(now));
+                if overdue_before && model.state() == State::Open {
+                    reached.insert("tripped by overdue calls");
+                }
+                match answers {
                     (Ok(raw), Ok(permit)) => {
                         admitted += 1;
                         permits.push((raw, permit));
@@ -217,6 +231,15 @@ fn compare(config: Config, steps: &[Step]) -> Result<BTreeSet<&'static str>, Tes
         }
         reached.insert(breaker.state().as_str());
         let snapshot = breaker.snapshot(Nanos::new(now));
+        let one = if let Window::Decay { .. } = config.window {
+            65_536
+        } else {
+            1
+        };
+        prop_assert_eq!(snapshot.overdue, (model.overdue(now) + one / 2) / one);
+        if snapshot.overdue > 0 {
+            reached.insert("overdue");
+        }
         prop_assert_eq!(snapshot.state, model.state());
         prop_assert_eq!(u64::from(snapshot.generation), model.generation());
         prop_assert_eq!(snapshot.in_flight, model.in_flight());
@@ -262,11 +285,11 @@ fn b1_w1_p4_o1_histories_agree_with_the_model() {
         )
         .unwrap_or_else(|error| panic!("{error}"));
     // Sometimes: no check above is vacuous.
-    for wanted in State::ALL
-        .iter()
-        .map(|state| state.as_str())
-        .chain(["stale"])
-    {
+    for wanted in State::ALL.iter().map(|state| state.as_str()).chain([
+        "stale",
+        "overdue",
+        "tripped by overdue calls",
+    ]) {
         assert!(
             reached.borrow().contains(wanted),
             "no history reached `{wanted}`"

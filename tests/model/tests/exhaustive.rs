@@ -50,6 +50,7 @@ fn base(window: Window) -> Config {
         window,
         slow_call: None,
         slow_ppm: 1_000_000,
+        count_overdue: false,
     }
 }
 
@@ -68,6 +69,7 @@ fn real(config: &Config) -> CircuitBreaker {
             .probe_lease(Some(Nanos::new(config.probe_lease)))
             .slow_call_duration(config.slow_call.map(Nanos::new))
             .slow_call_threshold(ppm(config.slow_ppm))
+            .count_overdue(config.count_overdue)
             .window(match config.window {
                 Window::Time { slot, slots } => CoreWindow::Time {
                     length: Nanos::new(slot * slots),
@@ -357,15 +359,13 @@ impl Search {
                 next.admitted += u32::from(after.state == State::HalfOpen);
             }
             Answer::Rejected(Rejected { retry_after, .. }) => {
-                // B17: only a breaker that has a reason rejects.
-                assert!(
-                    !matches!(
-                        before.state,
-                        State::Closed | State::Disabled | State::MetricsOnly
-                    ),
-                    "{}",
-                    told()
-                );
+                // B17: only a breaker that has a reason rejects; a closed one when calls in flight open it.
+                let has_reason = match before.state {
+                    State::Disabled | State::MetricsOnly => false,
+                    State::Closed => before.overdue > 0 && after.state == State::Open,
+                    _ => true,
+                };
+                assert!(has_reason, "{}", told());
                 // B7: not a nanosecond before the deadline, and at it.
                 if let Some(wait) = retry_after {
                     let deadline = node.now + wait.get();
@@ -408,8 +408,13 @@ fn is_legal(from: State, to: State, step: Step) -> bool {
         Operate(state) => to == state,
         ForceOpenUntil(_) => to == State::ForcedOpen,
         Acquire => {
-            to == State::HalfOpen
-                && matches!(from, State::Open | State::HalfOpen | State::ForcedOpen)
+            matches!(
+                (from, to),
+                (
+                    State::Open | State::HalfOpen | State::ForcedOpen,
+                    State::HalfOpen
+                ) | (State::Closed, State::Open)
+            )
         }
         Oldest(Success | Failure) | Newest(Success | Failure) => matches!(
             (from, to),
@@ -534,6 +539,32 @@ fn b11_slow_calls_and_slow_probes() {
     assert_reached(&reached, &["re-open", "recovery", "new round", "stale"]);
     let reached = search("slow, closed", config, &[], STEPS, 8);
     assert_reached(&reached, &["trip"]);
+}
+
+#[test]
+fn b8_b9_calls_in_flight_past_the_slow_limit() {
+    const STEPS: &[Step] = &[
+        Acquire,
+        Oldest(Success),
+        Newest(Failure),
+        Oldest(Ignored),
+        Wait(ALMOST),
+        Wait(1),
+        Wait(2 * SPAN),
+        Back(SPAN),
+    ];
+    let config = Config {
+        minimum: 2,
+        slow_call: Some(ALMOST),
+        count_overdue: true,
+        failure_ppm: 1_000_000,
+        ..base(Window::Time {
+            slot: SPAN,
+            slots: 3,
+        })
+    };
+    let reached = search("overdue", config, &[], STEPS, 8);
+    assert_reached(&reached, &["trip", "stale", "rejected"]);
 }
 
 #[test]

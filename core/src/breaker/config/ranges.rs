@@ -71,6 +71,7 @@ pub(super) const fn geometry(
                     kind: Kind::Time,
                     size: slots,
                     slot: Nanos::new(slot),
+                    counts_overdue: false,
                 },
                 u64::MAX,
             ))
@@ -88,6 +89,7 @@ pub(super) const fn geometry(
                     kind: Kind::Count,
                     size: calls,
                     slot: Nanos::ZERO,
+                    counts_overdue: false,
                 },
                 calls as u64,
             ))
@@ -111,6 +113,7 @@ pub(super) const fn geometry(
                     kind: Kind::Decay,
                     size: size as u32,
                     slot: Nanos::new(slot),
+                    counts_overdue: false,
                 },
                 u64::MAX,
             ))
@@ -128,9 +131,45 @@ pub(super) const fn geometry(
                     kind: Kind::Consecutive,
                     size: calls,
                     slot: Nanos::ZERO,
+                    counts_overdue: false,
                 },
                 u64::MAX,
             ))
         }
     }
+}
+
+/// The same shape with its calls in flight counted.
+pub(super) const fn counting_overdue(
+    geometry: Geometry,
+    slow_call_duration: Option<Nanos>,
+) -> Result<Geometry, ConfigError> {
+    const FIELD: &str = "count_overdue";
+    let Some(limit) = slow_call_duration else {
+        return Err(ConfigError::conflict(
+            FIELD,
+            "true without `slow_call_duration`",
+            "a limit after which a call is overdue; set `slow_call_duration`",
+        ));
+    };
+    if !matches!(geometry.kind, Kind::Time | Kind::Decay) {
+        return Err(ConfigError::conflict(
+            FIELD,
+            "true with a window of calls",
+            "a window of time; use `time` or `decay`",
+        ));
+    }
+    // A slot must be able to become overdue before it leaves the window.
+    let visible = geometry.slot.get().saturating_mul(geometry.size as u64 - 1);
+    if limit.get() >= visible {
+        return Err(ConfigError::span(
+            "slow_call_duration",
+            limit,
+            "less than the window without one slot, when `count_overdue` is on; make the window longer",
+        ));
+    }
+    Ok(Geometry {
+        counts_overdue: true,
+        ..geometry
+    })
 }

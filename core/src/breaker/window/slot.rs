@@ -7,7 +7,8 @@
 //! |   10 low   |   10 low   |        22        |        22        |
 //! +------------+------------+------------------+------------------+
 //! ```
-//! The twin word of the slow calls has the same tag and keeps its count in place of the calls.
+//! The twin word of the slow calls has the same tag. It keeps its count in place of the calls, and in place of the failures
+//! the calls in flight that started in the slot, where they are watched.
 //!
 //! **Saturation.** A slot whose calls or failures reach half of their field is halved, both counts
 //! together and right after them the slow calls of its twin: the ratios stay, the half that leaves goes
@@ -24,6 +25,8 @@ const TAG_SHIFT: u32 = 2 * COUNT_BITS;
 const PART_BITS: u32 = 10;
 const PART_MASK: u64 = (1 << PART_BITS) - 1;
 const HALF: u64 = 1 << (COUNT_BITS - 1);
+/// Most calls in flight that a slot counts; more are not watched. Below the half, so that they never look like a full count.
+const IN_FLIGHT_MAX: u64 = HALF - 1;
 /// The greatest weight of one outcome.
 pub(super) const WEIGHT_MAX: u32 = 1_000;
 // A halved slot still satisfies the largest minimum, so halving never makes a window too small to judge.
@@ -123,6 +126,34 @@ impl Slot {
     /// The same tag, nothing counted.
     pub(super) const fn emptied(self) -> Self {
         Self(self.0 >> TAG_SHIFT << TAG_SHIFT)
+    }
+
+    /// One more call in flight, in a twin. `None`: its field is full.
+    pub(super) const fn entered(self) -> Option<Self> {
+        if self.failures() < IN_FLIGHT_MAX {
+            Some(Self(self.0 + Self::addition(0, 1)))
+        } else {
+            None
+        }
+    }
+
+    /// One call in flight less, in a twin. `None`: there is none.
+    pub(super) const fn left(self) -> Option<Self> {
+        if self.failures() > 0 {
+            Some(Self(self.0 - Self::addition(0, 1)))
+        } else {
+            None
+        }
+    }
+
+    /// Calls in flight, of a twin.
+    pub(super) const fn in_flight(self) -> u64 {
+        self.failures()
+    }
+
+    /// A twin with its slow calls halved.
+    pub(super) const fn halved_slow(self) -> Self {
+        Self(self.0 - (self.calls() - self.calls() / 2))
     }
 
     /// Both counts halved.

@@ -9,8 +9,9 @@
 //! for a whole window may be counted in the slot's next use until it takes that back: one outcome for
 //! each stalled thread.
 //!
-//! `rotation.rs` empties what leaves the window.
+//! `rotation.rs` empties what leaves the window, `overdue.rs` counts the calls in flight.
 
+mod overdue;
 mod rotation;
 mod saved;
 mod tick;
@@ -136,7 +137,10 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         let at = Tick::at(now, self.slot, self.slots).number();
         // Nobody empties slots for a reader: after a gap their short tags would be ambiguous.
         if at.saturating_sub(raised) >= self.slots {
-            return Weighed::whole(Counts::default());
+            return Weighed {
+                counts: Counts::default(),
+                one: self.one(),
+            };
         }
         self.sum(generation, raised.max(at))
     }
@@ -150,11 +154,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                 let slot = Slot(word.load(Ordering::Acquire));
                 let age = slot.age(newest);
                 if slot.is_of(generation) && age < self.slots {
-                    let weight = if self.decays {
-                        decay::weight(age, self.slots)
-                    } else {
-                        1
-                    };
+                    let weight = self.weight(age);
                     sum.calls += slot.calls() * weight;
                     sum.failures += slot.failures() * weight;
                     if slow.has_tag_of(slot) {
@@ -165,7 +165,21 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         }
         Weighed {
             counts: sum,
-            one: if self.decays { decay::ONE } else { 1 },
+            one: self.one(),
+        }
+    }
+
+    /// Units in one whole call.
+    const fn one(self) -> u64 {
+        if self.decays { decay::ONE } else { 1 }
+    }
+
+    /// Units in a call of a slot so many slots old.
+    fn weight(self, age: u64) -> u64 {
+        if self.decays {
+            decay::weight(age, self.slots)
+        } else {
+            1
         }
     }
 
@@ -247,7 +261,11 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         is_current: impl Fn() -> bool,
     ) -> Option<bool> {
         let (next, leaving) = if seen.has_tag_of(expected) {
-            let next = seen.halved();
+            let next = if twin.is_some() {
+                seen.halved()
+            } else {
+                seen.halved_slow()
+            };
             let (all, kept) = (seen.counts(), next.counts());
             let leaving = Counts {
                 calls: all.calls - kept.calls,
@@ -287,7 +305,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             if !seen.has_tag_of(expected) {
                 return;
             }
-            let next = seen.halved();
+            let next = seen.halved_slow();
             // AcqRel: as in `prepare`.
             if slow_word
                 .compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Relaxed)

@@ -88,7 +88,7 @@ impl Host for RustHost {
     fn declare(&mut self, name: &str, policy: &Policy) -> Result<(), Refusal> {
         let instance = match policy {
             Policy::Breaker(settings) => {
-                Instance::Breaker(live(CircuitBreaker::try_new(config(settings)?)?))
+                Instance::Breaker(live(CircuitBreaker::try_new(config(settings))?))
             }
             Policy::TokenBucket { rate, burst } => Instance::TokenBucket(live(
                 TokenBucketRateLimiter::try_new(core_rate(*rate), *burst)?,
@@ -118,7 +118,7 @@ impl Host for RustHost {
     fn configure(&mut self, name: &str, policy: &Policy, _now: Nanos) -> Result<(), Refusal> {
         match (self.instance(name)?, policy) {
             (Instance::Breaker(breaker), Policy::Breaker(settings)) => {
-                breaker.configure(config(settings)?)?;
+                breaker.configure(config(settings))?;
             }
             (Instance::TokenBucket(limiter), Policy::TokenBucket { rate, burst }) => {
                 limiter.configure(core_rate(*rate), *burst)?;
@@ -311,7 +311,7 @@ fn core_rate(rate: Rate) -> fuseboard_core::Rate {
     fuseboard_core::Rate::new(rate.units, rate.per)
 }
 
-fn config(settings: &[BreakerSetting]) -> Answer<CircuitBreakerConfig> {
+fn config(settings: &[BreakerSetting]) -> CircuitBreakerConfig {
     use BreakerSetting as Setting;
     let mut config = CircuitBreakerConfig::new();
     for setting in settings {
@@ -323,9 +323,7 @@ fn config(settings: &[BreakerSetting]) -> Answer<CircuitBreakerConfig> {
             Setting::Window(window) => config.window(core_window(window)),
             Setting::SlowCallDuration(limit) => config.slow_call_duration(Some(limit)),
             Setting::SlowCallThreshold(share) => config.slow_call_threshold(share),
-            // Off is what every breaker does.
-            Setting::CountOverdue(false) => config,
-            Setting::CountOverdue(true) => return Err(Unanswered::unsupported("count_overdue")),
+            Setting::CountOverdue(is_on) => config.count_overdue(is_on),
             Setting::HalfOpenSuccesses(probes) => config.half_open_successes(Some(probes)),
             Setting::HalfOpenFailures(probes) => config.half_open_failures(probes),
             Setting::ProbeLease(lease) => config.probe_lease(Some(lease)),
@@ -335,7 +333,7 @@ fn config(settings: &[BreakerSetting]) -> Answer<CircuitBreakerConfig> {
             Setting::RampUp(time) => config.ramp_up(time),
         };
     }
-    Ok(config)
+    config
 }
 
 fn core_window(window: Window) -> fuseboard_core::Window {

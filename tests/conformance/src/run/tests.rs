@@ -80,7 +80,6 @@ fn each_expectation_can_fail() {
 #[test]
 fn what_the_host_lacks_never_passes() {
     for text in [
-        "breaker b count_overdue=true",
         "fixed_window f limit=1 window=1s\n0s f configure window=2s",
         "sliding_log s limit=1 window=1s\n0s s refund 1",
     ] {

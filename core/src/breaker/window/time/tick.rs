@@ -51,6 +51,11 @@ impl Tick {
         (self.0 >> INDEX_SHIFT & INDEX_MASK) as usize
     }
 
+    /// The first moment of the slot.
+    pub(super) fn start(self, slot: Nanos) -> Nanos {
+        Nanos::new(self.number().saturating_mul(slot.get()))
+    }
+
     /// The first moment after the slot.
     pub(super) fn end(self, slot: Nanos) -> Nanos {
         Nanos::new((self.number() + 1).saturating_mul(slot.get()))
