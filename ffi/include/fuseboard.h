@@ -407,6 +407,15 @@ typedef struct fb_breaker_config {
      * Lengthens each open time by up to this share of it; 0 to 1000000; default 0.
      */
     uint32_t open_jitter_ppm;
+    /**
+     * 1: calls in flight for longer than slow_call_duration_ns count as slow before they end; needs a window of time
+     * at least one slot longer than that. 0 is off, the default. It cannot change later.
+     */
+    uint32_t count_overdue;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
 } fb_breaker_config;
 
 /**
@@ -511,6 +520,10 @@ typedef struct fb_snapshot {
      * Probes of this round that failed; 0 unless half-open.
      */
     uint32_t probe_failures;
+    /**
+     * Calls in flight for longer than slow_call_duration_ns; 0 unless count_overdue is on.
+     */
+    uint64_t overdue;
 } fb_snapshot;
 
 /**

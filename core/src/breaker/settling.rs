@@ -49,11 +49,17 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
             1
         };
         let slow = self.is_slow(permit, now);
-        self.leave(permit);
+        if !fault!("overdue_leaves_late") {
+            self.leave(permit);
+        }
         match permit.purpose() {
             Purpose::Call | Purpose::WatchedCall => {
                 let sample = Sample::new(outcome == Outcome::Failure, slow, weight);
-                self.record(permit.generation(), now, sample, observer)
+                let settled = self.record(permit.generation(), now, sample, observer);
+                if fault!("overdue_leaves_late") {
+                    self.leave(permit);
+                }
+                settled
             }
             Purpose::Probe => {
                 let outcome = if slow { Outcome::Failure } else { outcome };

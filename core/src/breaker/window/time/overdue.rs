@@ -8,6 +8,7 @@ use crate::breaker::window::time::TimeWindow;
 use crate::breaker::window::time::tick::Tick;
 use crate::breaker::window::{Stripe, Weighed};
 use crate::event::Counts;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::sync::Ordering;
 
@@ -28,6 +29,11 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             if !seen.has_tag_of(expected) {
                 self.prepare(twin, None, seen, expected, tick, &is_current)?;
                 continue;
+            }
+            if fault!("overdue_store") {
+                // Relaxed: a fault for the tests to catch.
+                twin.store(seen.entered()?.0, Ordering::Relaxed);
+                return Some(now.max(tick.start(self.slot)));
             }
             // AcqRel: pairs with the loads of `overdue`. A swap, not an addition: it cannot land in a reused slot.
             if twin
@@ -55,7 +61,8 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         loop {
             let seen = Slot::load(twin);
             // The slot was loaded before: while the window holds the tick, its tag is not a newer one.
-            if !seen.has_tag_of(expected) || !self.holds(tick) {
+            let is_its_slot = seen.has_tag_of(expected) && self.holds(tick);
+            if !is_its_slot && !fault!("overdue_leaves_any_slot") {
                 return;
             }
             let Some(left) = seen.left() else {
