@@ -349,7 +349,7 @@ impl Taken {
     };
 
     /// Where the tat would be had nobody taken anything before.
-    const fn own_tat(&self) -> u64 {
+    fn own_tat(&self) -> u64 {
         let tat = self.next.saturating_sub(self.base).saturating_add(self.at);
         if fault!("lease_owns_the_tat") {
             return self.next;
