@@ -18,13 +18,15 @@ pub enum Need {
     Python,
     /// The standard library of a target.
     Target(&'static str),
+    /// A machine of this architecture and system.
+    Host(&'static str, &'static str),
 }
 
 /// What came of preparing.
 pub enum Prepared {
     /// It is there.
     Ready,
-    /// It is a toolchain component that cannot be had here, and why.
+    /// It is part of the machine or the toolchain and cannot be had here, and why.
     Absent(String),
 }
 
@@ -42,6 +44,7 @@ impl Need {
             }
             Self::Python => python(place).map(|()| Prepared::Ready),
             Self::Target(target) => standard_library(place, target),
+            Self::Host(architecture, system) => Ok(host(architecture, system)),
         }
     }
 }
@@ -104,6 +107,18 @@ fn system(what: &str, packages: &[&str], there: impl Fn() -> bool) -> Result<()>
     bail!(
         "{what} is still missing after installing {names}: another program stands before it in PATH"
     );
+}
+
+/// A machine cannot be installed.
+fn host(architecture: &str, system: &str) -> Prepared {
+    if (env::consts::ARCH, env::consts::OS) == (architecture, system) {
+        return Prepared::Ready;
+    }
+    Prepared::Absent(format!(
+        "only {architecture} {system} has what this needs; this is {} {}",
+        env::consts::ARCH,
+        env::consts::OS
+    ))
 }
 
 /// Adds the standard library of a target to the toolchain.

@@ -161,6 +161,21 @@ pub const SUITES: &[Suite] = &[
         }],
     },
     Suite {
+        name: "interrupt",
+        about: "no waiting: each operation stopped at every machine instruction while others run",
+        needs: &[Need::Host("x86_64", "linux")],
+        steps: &[cargo(
+            &[
+                "test",
+                "--no-fail-fast",
+                "--release",
+                "-p",
+                "fuseboard-interrupt",
+            ],
+            Reader::Libtest,
+        )],
+    },
+    Suite {
         name: "conformance",
         about: "the traces that every language must answer alike",
         needs: &[],
