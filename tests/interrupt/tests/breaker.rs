@@ -2,7 +2,7 @@
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
 use fuseboard_core::{
-    CircuitBreaker, CircuitBreakerConfig, Nanos, Outcome, Settled, State, Window,
+    CircuitBreaker, CircuitBreakerConfig, Nanos, Outcome, RawPermit, Settled, State, Window,
 };
 use fuseboard_interrupt::script::{Hand, Script, Subject};
 use fuseboard_interrupt::sweep;
