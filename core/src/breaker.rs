@@ -25,6 +25,7 @@ use crate::breaker::window::{Head, Stripe, Window};
 use crate::breaker::word::Word;
 use crate::error::ConfigError;
 use crate::event::{Counts, Observer, Transition};
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::rejected::Rejected;
 use crate::sync::{Ordering, const_unless_loom};
@@ -226,7 +227,9 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
     #[inline]
     fn count_rejected(&self) {
         // Relaxed: a counter for display.
-        self.stripe().rejected.fetch_add(1, Ordering::Relaxed);
+        self.stripe()
+            .rejected
+            .fetch_add(u64::from(!fault!("rejection_uncounted")), Ordering::Relaxed);
     }
 
     /// The caller's stripe: threads have stacks of their own, so the address of a local tells them apart.
@@ -242,6 +245,9 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
 }
 
 fn tell(observer: &impl Observer, change: Change, at: Nanos, counts: Counts) {
+    if fault!("transition_untold") {
+        return;
+    }
     observer.transition(&Transition {
         from: change.from.state(),
         to: change.to.state(),

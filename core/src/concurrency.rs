@@ -112,11 +112,7 @@ impl ConcurrencyLimit {
         shedding: PriorityShedding,
         priority: u8,
     ) -> Result<(), Rejected> {
-        let priority = if fault!("priority_upside_down") {
-            u8::MAX - priority
-        } else {
-            priority
-        };
+        let priority = fault!("priority_upside_down", u8::MAX - priority, priority);
         admitted(self.word.admit(|limit| shedding.places(limit, priority)))
     }
 

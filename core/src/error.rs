@@ -1,5 +1,6 @@
 //! [`ConfigError`]: a setting that can never work, named.
 
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use core::fmt;
 
@@ -72,6 +73,7 @@ impl fmt::Display for ConfigError {
             given,
             allowed,
         } = self;
+        let field = fault!("error_names_nothing", &"a setting", field);
         match given {
             Given::Integer(value) => write!(f, "{field} is {value}; allowed: {allowed}"),
             Given::Decimal(value) => write!(f, "{field} is {value}; allowed: {allowed}"),

@@ -1,19 +1,29 @@
 //! Seeded faults: mistakes in the code that ships, each named where it is made, that the tests must catch.
 //!
-//! `fault!("name")` is the constant `false`, and the line that asks it is gone from the machine code. Only under the private
-//! `--cfg fuseboard_faults` it is whether the environment variable `FUSEBOARD_FAULT` has that name, so one build
-//! has all of them. `tests/faults/list.txt` says what each breaks.
+//! `fault!("name")` is the constant `false`, and `fault!("name", wrong, right)` is the right value: neither leaves a trace in the
+//! machine code. Only under the private `--cfg fuseboard_faults` they ask whether the environment variable `FUSEBOARD_FAULT` has
+//! that name, so one build has all of them. `tests/faults/list.txt` says what each breaks.
 
 #[cfg(not(fuseboard_faults))]
 macro_rules! fault {
     ($name:literal) => {
         false
     };
+    ($name:literal, $wrong:expr, $right:expr) => {
+        if false { $wrong } else { $right }
+    };
 }
 #[cfg(fuseboard_faults)]
 macro_rules! fault {
     ($name:literal) => {
         $crate::fault::is_seeded($name)
+    };
+    ($name:literal, $wrong:expr, $right:expr) => {
+        if $crate::fault::is_seeded($name) {
+            $wrong
+        } else {
+            $right
+        }
     };
 }
 pub(crate) use fault;
@@ -34,5 +44,10 @@ pub(crate) fn is_seeded(name: &str) -> bool {
         );
         seeded
     });
-    seeded == name
+    let is_seeded = seeded == name;
+    if is_seeded {
+        // Long enough for another thread to come between, on a single processor too.
+        std::thread::yield_now();
+    }
+    is_seeded
 }

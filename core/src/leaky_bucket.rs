@@ -1,6 +1,7 @@
 //! [`LeakyBucket`]: the public face of the pacer.
 
 use crate::error::ConfigError;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::rejected::{Reason, Rejected};
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
@@ -118,7 +119,8 @@ impl LeakyBucket {
         let (tat, next) = self
             .tat
             .swap(|tat| {
-                let queued = policy::admit(tat, at, span, quota.tolerance, 0);
+                let longer = fault!("queue_one_longer", quota.interval, 0);
+                let queued = policy::admit(tat, at, span, quota.tolerance, longer);
                 match (queued, tat.saturating_sub(at).checked_sub(max_wait)) {
                     (queued, None | Some(0)) => queued,
                     (Err(None), _) => Err(None),
@@ -128,7 +130,7 @@ impl LeakyBucket {
             })
             .map_err(limited)?;
         let base = tat.max(at);
-        let wait = policy::nanos(base - at, scale);
+        let wait = policy::nanos(fault!("turns_at_once", 0, base - at), scale);
         Ok(Reservation::new(wait, base, next))
     }
 

@@ -1,5 +1,6 @@
 //! [`Shadow`]: any policy, decided and counted but never enforced.
 
+use crate::fault::fault;
 use crate::rejected::{Reason, Rejected};
 use crate::sync::{AtomicU64, Ordering, const_unless_loom, zeroed_words};
 
@@ -57,7 +58,9 @@ impl Shadow {
     }
 
     fn count(&self, reason: Reason) -> Option<&AtomicU64> {
-        let place = Reason::ALL.iter().position(|&listed| listed == reason)?;
+        let place = Reason::ALL
+            .iter()
+            .position(|&listed| listed == reason || fault!("shadow_counts_in_one"))?;
         self.would_reject.get(place)
     }
 }

@@ -228,6 +228,7 @@ impl TokenBucketRateLimiter {
             .and_then(|now| now.checked_add(tolerance));
         // At the end of the clock nothing is admitted anyway.
         if let Some(empty) = empty {
+            let empty = fault!("drained_halfway", empty / 2, empty);
             self.tat.update(|tat| tat.max(empty));
         }
     }
@@ -271,6 +272,7 @@ impl TokenBucketRateLimiter {
     /// Takes `min` to `max` units, as many as there are.
     #[inline]
     fn take(&self, min: u64, max: u64, max_wait: Nanos, now: Nanos) -> Result<Taken, Rejected> {
+        let (min, max) = fault!("cost_ignored", (1, 1), (min, max));
         let quota = self.quota.load();
         if quota.span(min) > quota.tolerance {
             return Err(Rejected {

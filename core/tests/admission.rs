@@ -204,10 +204,12 @@ fn reference(
 fn cases() -> ProptestConfig {
     use proptest::test_runner::FileFailurePersistence;
     ProptestConfig {
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/regressions/admission.txt"
-        )))),
+        failure_persistence: (!cfg!(fuseboard_faults)).then(|| {
+            Box::new(FileFailurePersistence::Direct(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/regressions/admission.txt"
+            ))) as _
+        }),
         ..ProptestConfig::with_cases(10_000)
     }
 }

@@ -110,6 +110,7 @@ fn w4_the_decision_is_the_same_beside_a_full_slot() {
     while breaker.state() == State::Closed {
         settle(&breaker, Outcome::Failure, HEAVY, Nanos::ZERO);
         failures += 1_000;
+        assert!(failures < 2 * HALF, "it never trips");
     }
     // As many failures as successes are kept, halved together once more where the slot fills up.
     assert!((held / 2..=held + 1_000).contains(&failures), "{failures}");

@@ -153,10 +153,12 @@ fn k1_threads_never_share_the_last_place() {
 fn cases() -> ProptestConfig {
     use proptest::test_runner::FileFailurePersistence;
     ProptestConfig {
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/regressions/concurrency.txt"
-        )))),
+        failure_persistence: (!cfg!(fuseboard_faults)).then(|| {
+            Box::new(FileFailurePersistence::Direct(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/regressions/concurrency.txt"
+            ))) as _
+        }),
         ..ProptestConfig::with_cases(10_000)
     }
 }

@@ -210,10 +210,12 @@ fn r6_priority_share_is_checked() {
 fn cases() -> ProptestConfig {
     use proptest::test_runner::FileFailurePersistence;
     ProptestConfig {
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/regressions/shedding.txt"
-        )))),
+        failure_persistence: (!cfg!(fuseboard_faults)).then(|| {
+            Box::new(FileFailurePersistence::Direct(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/regressions/shedding.txt"
+            ))) as _
+        }),
         ..ProptestConfig::with_cases(10_000)
     }
 }

@@ -64,6 +64,9 @@ fn tolerance(settings: &Settings) -> u64 {
 
 /// A limit with fraction, within the bounds.
 pub(crate) fn bounded(limit: u64, settings: &Settings) -> u64 {
+    if fault!("adaptive_unbounded") {
+        return limit;
+    }
     limit.clamp(
         u64::from(settings.min_limit) << FRACTION_BITS,
         u64::from(settings.max_limit) << FRACTION_BITS,
@@ -78,7 +81,7 @@ pub(crate) fn next(known: Estimate, observed: Observed, settings: &Settings) -> 
         ..known
     };
     let used = observed.used || fault!("adaptive_unused_growth");
-    if observed.dropped {
+    if observed.dropped && !fault!("adaptive_drops_ignored") {
         return Estimate {
             limit: bounded(known.limit * settings.backoff / ONE, settings),
             ..known
@@ -162,11 +165,11 @@ fn gradient(
         average
     };
     // A standing queue becomes the usual latency in the end; the baseline bounds how far.
-    let average = if fault!("adaptive_uncapped_average") {
-        average
-    } else {
+    let average = fault!(
+        "adaptive_uncapped_average",
+        average,
         average.min((baseline << MEAN_BITS) / ONE * settings.tolerance)
-    };
+    );
     let known = Estimate {
         baseline,
         average,

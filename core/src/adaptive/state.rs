@@ -143,7 +143,7 @@ impl AdaptiveWords {
             let _ = self.epoch.compare_exchange(epoch, now.get(), ORDER, ORDER);
         }
         let begin = self.begin.load(ORDER);
-        if begin <= latest {
+        if begin <= latest || fault!("adaptive_frozen_by_a_jump") {
             return begin;
         }
         if self
@@ -205,11 +205,7 @@ impl AdaptiveWords {
     fn publish(&self, settings: &SettingsWords) {
         let first = settings.load();
         let current = || {
-            let settings = if fault!("adaptive_old_bounds") {
-                first
-            } else {
-                settings.load()
-            };
+            let settings = fault!("adaptive_old_bounds", first, settings.load());
             let probing = policy::is_probing(self.windows.load(ORDER), &settings);
             policy::published(
                 policy::bounded(self.limit.load(ORDER), &settings),

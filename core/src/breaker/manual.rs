@@ -4,6 +4,7 @@ use crate::breaker::config::CircuitBreakerConfig;
 use crate::breaker::{CircuitBreaker, tell};
 use crate::error::ConfigError;
 use crate::event::{Counts, Observer, State};
+use crate::fault::fault;
 use crate::nanos::Nanos;
 
 impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
@@ -19,17 +20,25 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
 
     /// Admits every request and counts nothing until another manual verb.
     pub fn disable(&self, now: Nanos, observer: &impl Observer) {
-        self.operate(State::Disabled, now, None, observer);
+        let to = fault!("disabled_counts", State::MetricsOnly, State::Disabled);
+        self.operate(to, now, None, observer);
     }
 
     /// Admits and counts every request and never trips until another manual verb.
     pub fn metrics_only(&self, now: Nanos, observer: &impl Observer) {
-        self.operate(State::MetricsOnly, now, None, observer);
+        let to = fault!(
+            "metrics_only_is_disabled",
+            State::Disabled,
+            State::MetricsOnly
+        );
+        self.operate(to, now, None, observer);
     }
 
     /// Closes the breaker with an empty window; permits given before change nothing any more.
     pub fn reset(&self, now: Nanos, observer: &impl Observer) {
-        self.operate(State::Closed, now, None, observer);
+        if !fault!("reset_ignored") {
+            self.operate(State::Closed, now, None, observer);
+        }
     }
 
     fn operate(&self, to: State, now: Nanos, until: Option<Nanos>, observer: &impl Observer) {
@@ -59,14 +68,16 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
                 "what it was made with; make a new breaker to change it",
             ));
         }
-        if settings.geometry != running {
+        if settings.geometry != running && !fault!("window_may_change") {
             return Err(ConfigError::conflict(
                 "window",
                 "its kind or size differs from the running breaker's",
                 "what it was made with; make a new breaker for another window",
             ));
         }
-        self.settings.store(&settings);
+        if !fault!("configure_ignored") {
+            self.settings.store(&settings);
+        }
         Ok(())
     }
 }

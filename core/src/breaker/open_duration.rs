@@ -2,6 +2,7 @@
 
 use crate::breaker::rules::{FACTOR_ONE, OpenRules, PPM};
 use crate::breaker::word::Word;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 
 /// `timeout * factor^openings`, capped at `timeout_max` (but never below `timeout`), then
@@ -31,7 +32,11 @@ fn grown(
     jitter_ppm: u32,
     seed: u64,
 ) -> Nanos {
-    let cap = u128::from(timeout_max.max(timeout).get());
+    let cap = fault!(
+        "back_off_without_cap",
+        u128::from(u64::MAX),
+        u128::from(timeout_max.max(timeout).get())
+    );
     let mut duration = u128::from(timeout.get());
     for _ in 0..word.openings() {
         if duration >= cap {
@@ -44,6 +49,11 @@ fn grown(
     let spread = duration * u128::from(jitter_ppm) / u128::from(PPM);
     let draw = u128::from(splitmix64(seed ^ u64::from(word.generation())));
     let jitter = (spread * draw) >> 64;
+    let duration = fault!(
+        "jitter_shortens",
+        duration - 2 * jitter.min(duration / 2),
+        duration
+    );
     Nanos::new(u64::try_from(duration + jitter).unwrap_or(u64::MAX))
 }
 

@@ -6,6 +6,7 @@ use crate::breaker::open_duration::open_duration;
 use crate::breaker::rules::{OpenRules, PPM, RoundRules};
 use crate::breaker::word::{CREDIT_ONE, Round, Word};
 use crate::event::{Cause, Counts, State};
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::outcome::Outcome;
 use crate::rejected::{Reason, Rejected};
@@ -31,7 +32,8 @@ pub(crate) enum Admission {
 #[inline]
 pub(crate) fn admit_open(word: Word, moment: Nanos, now: Nanos, rules: &OpenRules) -> Admission {
     let deadline = moment.saturating_add(open_duration(word, rules));
-    if now < deadline {
+    let deadline = Nanos::new(deadline.get() - u64::from(fault!("open_admits_early")));
+    if now < deadline || fault!("open_admits_late") && now == deadline {
         return Admission::Reject(Rejected {
             reason: Reason::Open,
             retry_after: Some(deadline.saturating_sub(now)),
@@ -54,15 +56,17 @@ pub(crate) fn admit_half_open(
     rules: &RoundRules,
 ) -> Admission {
     let round = word.round();
+    let requests = fault!("one_probe_at_a_time", 1, rules.requests);
     let wanted = rules.requests.max(rules.successes);
-    if round.in_flight < rules.requests && round.in_flight + round.successes < wanted {
+    let counted = round.in_flight + fault!("successes_free_places", 0, round.successes);
+    if round.in_flight < requests && counted < wanted || fault!("half_open_admits_all") {
         return Admission::Probe {
             next: with_one_probe(word),
             cause: None,
         };
     }
-    let deadline = moment.saturating_add(rules.lease);
-    if now < deadline {
+    let deadline = moment.saturating_add(fault!("lease_never_ends", Nanos::MAX, rules.lease));
+    if now < deadline || fault!("lease_ends_late") && now == deadline {
         return Admission::Reject(Rejected {
             reason: Reason::HalfOpenFull,
             retry_after: Some(deadline.saturating_sub(now)),
@@ -85,7 +89,7 @@ fn with_one_probe(word: Word) -> Word {
 
 /// Forced open: for good, or until a time, when the first request is a probe.
 pub(crate) fn admit_forced_open(word: Word, until: Nanos, now: Nanos) -> Admission {
-    let retry_after = if !word.is_timed() {
+    let retry_after = if !word.is_timed() || fault!("forced_open_for_good") {
         None
     } else if now < until {
         Some(until.saturating_sub(now))
@@ -105,8 +109,9 @@ pub(crate) fn admit_forced_open(word: Word, until: Nanos, now: Nanos) -> Admissi
 /// Closed and ramping up since `moment`: each call earns the share that is admitted by now, and
 /// one whole credit admits a call.
 pub(crate) fn admit_ramping(word: Word, moment: Nanos, now: Nanos, ramp_up: Nanos) -> Admission {
+    let ramp_up = ramp_up.saturating_add(Nanos::new(u64::from(fault!("ramp_one_longer"))));
     let elapsed = now.saturating_sub(moment);
-    if elapsed >= ramp_up {
+    if elapsed >= ramp_up || fault!("ramp_skipped") {
         return Admission::Ramp {
             next: word.with_ramp_credit(0),
             rejected: None,
@@ -151,14 +156,16 @@ pub(crate) fn judge(counts: Counts, failure_ppm: u32, slow_ppm: u32) -> Option<C
     if reaches(counts.failures, counts.calls, failure_ppm) {
         return Some(Cause::FailureRate);
     }
-    if counts.slow > 0 && reaches(counts.slow, counts.calls, slow_ppm) {
+    let slow = fault!("slow_calls_never_trip", 0, counts.slow);
+    if slow > 0 && reaches(slow, counts.calls, slow_ppm) {
         return Some(Cause::SlowCallRate);
     }
     None
 }
 
 fn reaches(part: u64, whole: u64, ppm: u32) -> bool {
-    u128::from(part) * u128::from(PPM) >= u128::from(whole) * u128::from(ppm)
+    let part = u128::from(part) * u128::from(PPM);
+    part >= u128::from(whole) * u128::from(ppm) + u128::from(fault!("threshold_must_be_exceeded"))
 }
 
 /// What the end of a probe does to its round.
@@ -180,6 +187,8 @@ pub(crate) fn settle_probe(
 ) -> Option<ProbeEnd> {
     let round = word.round();
     let in_flight = round.in_flight.checked_sub(1)?;
+    let is_kept = fault!("cancelled_probe_keeps_its_place") && outcome == Outcome::Ignored;
+    let in_flight = in_flight + u32::from(is_kept);
     let successes = round.successes + u32::from(outcome == Outcome::Success);
     let failures = round.failures
         + if outcome == Outcome::Failure {
@@ -187,12 +196,15 @@ pub(crate) fn settle_probe(
         } else {
             0
         };
-    Some(if failures > rules.failures {
+    let tolerated = fault!("no_failed_probe_tolerated", 0, rules.failures);
+    let needed = fault!("first_success_closes", 1, rules.successes);
+    let openings = fault!("back_off_forgotten", 0, word.openings() + 1);
+    Some(if failures > tolerated {
         ProbeEnd {
-            next: word.next(State::Open, word.openings() + 1),
+            next: word.next(State::Open, openings),
             cause: Some(Cause::ProbeFailed),
         }
-    } else if successes >= rules.successes {
+    } else if successes >= needed {
         ProbeEnd {
             next: close(word, ramp_up),
             cause: Some(Cause::ProbesSucceeded),
@@ -211,9 +223,9 @@ pub(crate) fn settle_probe(
 
 /// Whether a run of failures or slow calls trips a closed breaker.
 pub(crate) fn judge_run(counts: Counts, limit: u64) -> Option<Cause> {
-    if counts.failures >= limit {
+    if counts.failures >= limit + u64::from(fault!("run_one_longer")) {
         Some(Cause::FailureRate)
-    } else if counts.slow >= limit {
+    } else if counts.slow >= limit && !fault!("slow_calls_never_trip") {
         Some(Cause::SlowCallRate)
     } else {
         None

@@ -43,7 +43,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         if outcome == Outcome::Ignored {
             return self.cancel(permit, observer);
         }
-        let weight = if outcome == Outcome::Failure {
+        let weight = if outcome == Outcome::Failure && !fault!("weight_ignored") {
             weight.clamp(1, 1_000)
         } else {
             1
@@ -55,6 +55,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         match permit.purpose() {
             Purpose::Call | Purpose::WatchedCall => {
                 let sample = Sample::new(outcome == Outcome::Failure, slow, weight);
+                let now = fault!("call_counts_at_its_start", permit.started(), now);
                 let settled = self.record(permit.generation(), now, sample, observer);
                 if fault!("overdue_leaves_late") {
                     self.leave(permit);
@@ -62,7 +63,11 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
                 settled
             }
             Purpose::Probe => {
-                let outcome = if slow { Outcome::Failure } else { outcome };
+                let outcome = if slow && !fault!("slow_probe_succeeds") {
+                    Outcome::Failure
+                } else {
+                    outcome
+                };
                 self.settle_probe(permit.generation(), outcome, weight, now, observer)
             }
             Purpose::Uncounted => self.if_current(permit.generation()),
@@ -85,11 +90,18 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
 
     #[inline]
     fn is_slow(&self, permit: RawPermit, now: Nanos) -> bool {
-        now.saturating_sub(permit.started()) > self.settings.slow_call_duration()
+        let (took, limit) = (
+            now.saturating_sub(permit.started()),
+            self.settings.slow_call_duration(),
+        );
+        took > limit || fault!("slow_when_as_long") && took == limit
     }
 
     /// Settles a permit whose call gave no outcome: neutral, and its place is free again.
     pub fn cancel(&self, permit: RawPermit, observer: &impl Observer) -> Settled {
+        if fault!("cancelled_call_fails") {
+            return self.settle_weighted(permit, Outcome::Failure, 1, permit.started(), observer);
+        }
         self.leave(permit);
         let settled = match permit.purpose() {
             Purpose::Call | Purpose::WatchedCall | Purpose::Uncounted => {
@@ -106,7 +118,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
                 )
             }
         };
-        if settled == Settled::Recorded {
+        if settled == Settled::Recorded && !fault!("ignored_uncounted") {
             // Relaxed: a counter for display.
             self.stripe().ignored.fetch_add(1, Ordering::Relaxed);
         }
@@ -114,7 +126,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
     }
 
     fn if_current(&self, generation: u32) -> Settled {
-        if self.words.state.load().generation() == generation {
+        if self.words.state.load().generation() == generation || fault!("stale_cancel_recorded") {
             Settled::Recorded
         } else {
             Settled::Stale
@@ -171,7 +183,8 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
             policy::judge_run(held.counts, u64::from(geometry.size))
         } else {
             // A success is judged only when it reaches the minimum.
-            let is_due = sample.is_bad() || calls_before < minimum;
+            let reaches = calls_before < minimum && !fault!("success_never_judged");
+            let is_due = sample.is_bad() || reaches || fault!("every_success_judged");
             is_due.then(|| self.judge_held(held)).flatten()
         };
         if let Some(cause) = cause {
@@ -188,7 +201,8 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
     pub(super) fn judge_held(&self, held: Weighed) -> Option<Cause> {
         let minimum = self.settings.minimum().saturating_mul(held.one);
         let (failure_ppm, slow_ppm) = self.settings.thresholds();
-        (held.counts.calls >= minimum)
+        let minimum = minimum + u64::from(fault!("minimum_must_be_exceeded"));
+        (held.counts.calls >= minimum || fault!("minimum_ignored"))
             .then(|| policy::judge(held.counts, failure_ppm, slow_ppm))
             .flatten()
     }

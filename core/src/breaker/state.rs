@@ -121,11 +121,20 @@ impl StateWord {
         } else {
             odd
         };
+        if fault!("moment_goes_back") {
+            // Release: a fault for the tests to catch.
+            return moment.store(now.get(), Ordering::Release);
+        }
         // Release: pairs with the load in `moment`. A maximum, so a late raiser moves nothing back.
         moment.fetch_max(now.get(), Ordering::Release);
     }
 
     fn swap(&self, from: Word, to: Word) -> bool {
+        if fault!("word_store") {
+            // Release: a fault for the tests to catch.
+            self.word.store(to.bits(), Ordering::Release);
+            return true;
+        }
         // AcqRel: publishes the raised moment to `load`; failure Acquire: the next try decides on
         // what the winner published.
         self.word
@@ -135,6 +144,9 @@ impl StateWord {
 
     /// Swaps to the word of a new generation (or of a new probe) that begins at `now`.
     fn swap_at(&self, from: Word, to: Word, now: Nanos) -> bool {
+        if fault!("probe_moment_kept") && from.generation() == to.generation() {
+            return self.swap(from, to);
+        }
         if fault!("moment_after_swap") {
             let won = self.swap(from, to);
             if won {
@@ -220,6 +232,9 @@ impl StateWord {
     /// The decision that `acquire` would take, with nothing changed.
     #[cold]
     pub(crate) fn check(&self, now: Nanos, settings: &SettingsWords) -> Result<(), Rejected> {
+        if fault!("looking_is_a_probe") {
+            return self.acquire(now, settings).map(|_| ());
+        }
         loop {
             let word = self.load();
             let decision = self.decide(word, now, settings);
@@ -303,7 +318,9 @@ impl StateWord {
     pub(crate) fn trip(&self, generation: u32, cause: Cause, now: Nanos) -> Option<Change> {
         loop {
             let word = self.load();
-            if word.state() != State::Closed || word.generation() != generation {
+            let counts = word.state() == State::Closed
+                || fault!("metrics_only_trips") && word.state() == State::MetricsOnly;
+            if !counts || word.generation() != generation {
                 return None;
             }
             let next = word.next(State::Open, 0);
@@ -313,6 +330,9 @@ impl StateWord {
                     to: next,
                     cause,
                 });
+            }
+            if fault!("lost_race_trips_nothing") {
+                return None;
             }
             // Only the ramp's credit can have changed; the next round finds out.
         }

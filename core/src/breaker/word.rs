@@ -15,6 +15,7 @@
 //! three changes in 1 ms that takes 24 hours, with an open time of 1 s three years.
 
 use crate::event::State;
+use crate::fault::fault;
 
 const STATE_BITS: u32 = 3;
 const GENERATION_BITS: u32 = 28;
@@ -127,7 +128,7 @@ impl Word {
     }
 
     /// The first word of the next generation, in the same state and with an empty round.
-    pub(crate) const fn renewed(self) -> Self {
+    pub(crate) fn renewed(self) -> Self {
         self.next(self.state(), self.field(OPENINGS_SHIFT, OPENINGS_BITS))
     }
 
@@ -160,7 +161,7 @@ impl Word {
     }
 
     /// The first word of the next generation, in `state`, with an empty round.
-    pub(crate) const fn next(self, state: State, openings: u32) -> Self {
+    pub(crate) fn next(self, state: State, openings: u32) -> Self {
         let state = match state {
             State::Closed => 0,
             State::Open => 1,
@@ -169,13 +170,17 @@ impl Word {
             State::Disabled => 4,
             State::MetricsOnly => 5,
         };
-        let openings = if openings > OPENINGS_MAX {
+        let openings = if openings > OPENINGS_MAX && !fault!("openings_wrap") {
             OPENINGS_MAX
         } else {
             openings
         };
-        let generation = self.generation().wrapping_add(1) & GENERATION_MAX;
-        Self(state | (generation as u64) << GENERATION_SHIFT | (openings as u64) << OPENINGS_SHIFT)
+        let generation = self
+            .generation()
+            .wrapping_add(u32::from(!fault!("generation_stands_still")))
+            & GENERATION_MAX;
+        let (generation, openings) = (u64::from(generation), u64::from(openings));
+        Self(state | generation << GENERATION_SHIFT | openings << OPENINGS_SHIFT)
     }
 }
 

@@ -46,12 +46,11 @@ impl ConcurrencyWord {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let (limit, in_flight) = split(word);
-            if in_flight >= share(limit).min(limit) {
+            let full = share(limit).min(limit);
+            if in_flight >= fault!("one_place_too_many", full.saturating_add(1), full) {
                 return false;
             }
             if fault!("concurrency_check_then_add") {
-                // Long enough for another thread to come between.
-                (0..64).for_each(|_| core::hint::spin_loop());
                 // Relaxed: a fault for the tests to catch.
                 self.0.fetch_add(1, Ordering::Relaxed);
                 return true;
@@ -62,6 +61,7 @@ impl ConcurrencyWord {
                 .compare_exchange_weak(word, word + 1, Ordering::Acquire, Ordering::Relaxed)
             {
                 Ok(_) => return true,
+                Err(_) if fault!("lost_race_rejects") => return false,
                 Err(seen) => word = seen,
             }
         }
@@ -76,7 +76,8 @@ impl ConcurrencyWord {
                 if fault!("concurrency_release_unchecked") {
                     return Some(word.wrapping_sub(1));
                 }
-                (word & IN_FLIGHT_MASK > 0).then(|| word - 1)
+                (word & IN_FLIGHT_MASK > 0)
+                    .then(|| word - u64::from(!fault!("place_not_given_back")))
             })
             .ok()
             .map(split)
@@ -87,7 +88,8 @@ impl ConcurrencyWord {
         let _ = self
             .0
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| {
-                Some(u64::from(limit) << 32 | word & IN_FLIGHT_MASK)
+                let in_flight = fault!("limit_change_forgets_calls", 0, word & IN_FLIGHT_MASK);
+                Some(u64::from(limit) << 32 | in_flight)
             });
     }
 }

@@ -1,11 +1,15 @@
 //! The fixed window, pure: values in, a decision out. What the word means stands in `state.rs`.
 
+use crate::fault::fault;
+
 /// The window that `now` lies in: its start, and what is taken of it. `None`: the word is of a later one.
 fn current(word: u64, now: u64, window: u64) -> (u64, Option<u64>) {
     let start = now - now % window;
     match word.checked_sub(start) {
+        None if fault!("old_window_counts") => (start, Some(word % window)),
         None => (start, Some(0)),
         Some(taken) if taken < window => (start, Some(taken)),
+        Some(_) if fault!("clock_back_empties_the_window") => (start, Some(0)),
         Some(_) => (start, None),
     }
 }
@@ -20,7 +24,10 @@ pub(crate) fn admit(
 ) -> Result<u64, Option<u64>> {
     let after = |start: u64, taken: u64| start.checked_add(taken)?.checked_add(cost);
     let (start, taken) = match current(word, now, window) {
-        (start, Some(taken)) if taken.saturating_add(cost) <= limit => {
+        (start, Some(taken))
+            if taken.saturating_add(cost)
+                <= limit + u64::from(fault!("window_admits_one_more")) =>
+        {
             return after(start, taken).ok_or(None);
         }
         (start, Some(taken)) => (start, taken),

@@ -169,7 +169,7 @@ impl<'a> Table<'a> {
             for (index, entry) in group.places() {
                 if entry.may_be(key.tag) {
                     let held = entry.load();
-                    if held.owner.is(key.tag) {
+                    if held.owner.is(key.tag) || fault!("keyed_shares_a_bucket") {
                         return Found::Own(index, entry, held);
                     }
                 }
@@ -196,7 +196,7 @@ impl<'a> Table<'a> {
                         worth += GROUP + 1;
                         free.empty = free.empty.or(place);
                     }
-                    Some(time) if time <= now => {
+                    Some(time) if time <= now || fault!("keyed_evicts_the_live") => {
                         worth += 1;
                         free.full_again = free.full_again.or(place);
                     }
@@ -305,6 +305,7 @@ impl<'a> Table<'a> {
     fn overflow(self, request: Request, until: Option<u64>) -> Result<(), Rejected> {
         self.shared.count_overflow();
         match self.shared.when_full() {
+            _ if fault!("keyed_full_admits") => Ok(()),
             WhenFull::Admit => Ok(()),
             WhenFull::ShareOverflow => self
                 .shared
@@ -343,7 +344,7 @@ impl Request {
                 })
                 .map(Nanos::new),
         };
-        if now.saturating_add(quota.tolerance) > TIME_MAX {
+        if now.saturating_add(quota.tolerance) > TIME_MAX && !fault!("keyed_without_end") {
             return Err(limited(None));
         }
         policy::admit(tat, now, span, quota.tolerance, 0).map_err(limited)

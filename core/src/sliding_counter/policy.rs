@@ -1,5 +1,7 @@
 //! The sliding counter, pure: values in, a decision out.
 
+use crate::fault::fault;
+
 /// The last moment that is judged: 73 years after the clock's zero.
 pub(crate) const NOW_MAX: u64 = (1 << 61) - 1;
 /// A count has at most so many bits.
@@ -61,7 +63,7 @@ impl Counts {
         }
         // The room is the smaller: the share is less than the window.
         let share = u128::from(room) * u128::from(window) / u128::from(taken);
-        window.saturating_sub(share as u64)
+        window.saturating_sub(share as u64 + u64::from(fault!("counter_wait_short")))
     }
 
     /// The first moment at which `cost` units (up to the limit) are admitted.
@@ -81,7 +83,8 @@ impl Counts {
 
     /// What of the previous window still counts, rounded up, `elapsed` into this one.
     fn remaining(self, elapsed: u64, window: u64) -> u64 {
-        let share = u128::from(self.previous) * u128::from(window - elapsed);
+        let previous = fault!("counter_forgets_previous", 0, self.previous);
+        let share = u128::from(previous) * u128::from(window - elapsed);
         // At most `previous`.
         share.div_ceil(u128::from(window)) as u64
     }
@@ -105,7 +108,7 @@ pub(crate) fn admit(
     };
     let taken = counts.current + cost;
     let remaining = counts.remaining(now % quota.window, quota.window);
-    if remaining + taken <= quota.limit {
+    if remaining + taken <= quota.limit + u64::from(fault!("counter_admits_one_more")) {
         Ok(Counts {
             current: taken,
             ..counts

@@ -69,11 +69,11 @@ impl CountsWord {
 fn decode(word: u64, width: u32) -> Counts {
     let mask = (1 << width) - 1;
     Counts {
-        number: if fault!("short_window_number") {
-            word >> (2 * width) & 0xFF
-        } else {
+        number: fault!(
+            "short_window_number",
+            word >> (2 * width) & 0xFF,
             word >> (2 * width)
-        },
+        ),
         previous: word >> width & mask,
         current: word & mask,
     }

@@ -82,6 +82,7 @@ impl Log<'_> {
     /// Admits `cost` units (1 to the limit) at `now`, or says how long to wait.
     pub(crate) fn admit(&self, cost: u64, now: Nanos) -> Result<(), Option<Nanos>> {
         loop {
+            let cost = fault!("log_cost_ignored", 1, cost);
             let head = self.settled_head();
             let room = self.room(head, cost, now);
             if self.load_head() != head {
@@ -95,6 +96,12 @@ impl Log<'_> {
             // Release: pairs with the load in `fill`. A maximum: the log's time never goes back.
             self.head.latest.fetch_max(now.get(), Ordering::Release);
             let taken = head.next(head.index(), cost);
+            if fault!("log_store") {
+                // Release: a fault for the tests to catch.
+                self.head.head.store(taken.0, Ordering::Release);
+                self.fill(taken);
+                return Ok(());
+            }
             // AcqRel: publishes `latest`; Relaxed on failure: the loop loads again.
             if self
                 .head
@@ -111,14 +118,21 @@ impl Log<'_> {
     /// Whether there is room for `cost` units, or how long until there is; `Err(None)`: not before the
     /// clock's end, where a time cannot be told from a later one.
     fn room(&self, head: Head, cost: u64, now: Nanos) -> Result<(), Option<Nanos>> {
-        if now == Nanos::MAX {
+        if now == Nanos::MAX && !fault!("log_without_end") {
             return Err(None);
         }
         match self.place(head.index() + cost - 1).map(Self::time) {
             None | Some(None) => Ok(()),
-            Some(Some(time)) => match time.checked_add(self.window) {
+            Some(Some(time)) => match time.checked_add(self.window).and_then(|free| {
+                free.checked_add(Nanos::new(u64::from(fault!("log_window_too_long"))))
+            }) {
                 None => Err(None),
-                Some(free) if now >= free => Ok(()),
+                Some(free)
+                    if now >= free
+                        || fault!("log_window_too_short") && now.get() + 1 == free.get() =>
+                {
+                    Ok(())
+                }
                 Some(free) => Err(free.checked_sub(now)),
             },
         }

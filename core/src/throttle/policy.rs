@@ -1,5 +1,7 @@
 //! The throttle's formula and draws, pure and in integers.
 
+use crate::fault::fault;
+
 /// One, as `K` is kept inside.
 pub(crate) const ONE: u64 = 1 << 10;
 
@@ -24,8 +26,9 @@ impl Rules {
 
     /// `max(0, (requests - K * accepts) / (requests + 1))`.
     pub(crate) fn odds(self, requests: u64, accepts: u64) -> Odds {
+        let accepts = fault!("throttle_ignores_accepts", 0, accepts);
         let taken = u128::from(accepts) * u128::from(self.multiplier);
-        let part = if requests < u64::from(self.minimum) {
+        let part = if requests < u64::from(self.minimum) && !fault!("throttle_without_minimum") {
             0
         } else {
             (u128::from(requests) * u128::from(ONE)).saturating_sub(taken)

@@ -66,6 +66,19 @@ impl<const N: usize> Slots<N> {
     fn update(&self, tick: u64, change: impl Fn(u32, u32) -> Option<(u32, u32)>) {
         if let Some(slot) = self.slot(tick) {
             // Relaxed: see the head of the file.
+            if fault!("slot_store") {
+                // Relaxed: a fault for the tests to catch.
+                let (number, held) = split(slot.load(Ordering::Relaxed));
+                if let Some((number, count)) = change(number, held).filter(|_| fault!("slot_store"))
+                {
+                    // Relaxed: as above.
+                    slot.store(
+                        u64::from(number) << 32 | u64::from(count),
+                        Ordering::Relaxed,
+                    );
+                }
+                return;
+            }
             let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
                 let (number, held) = split(word);
                 change(number, held)

@@ -25,16 +25,18 @@ pub(crate) fn admit(
     tolerance: u64,
     max_wait: u64,
 ) -> Result<u64, Option<u64>> {
-    let base = if tat > now { tat } else { now };
+    let idle = fault!("idle_time_saved_up", tat, now);
+    let base = if tat > now { tat } else { idle };
     let (Some(next), Some(limit)) = (base.checked_add(increment), now.checked_add(tolerance))
     else {
-        return Err(None);
+        return fault!("clock_without_end", Ok(tat), Err(None));
     };
-    if next <= limit {
+    let fits = next <= limit && !(fault!("exactly_free_is_late") && next == limit);
+    if fits || fault!("burst_one_larger") && base < limit {
         return Ok(next);
     }
     let wait = wait(base, next, now, limit);
-    if wait <= max_wait {
+    if wait <= max_wait || fault!("max_wait_ignored") {
         Ok(next)
     } else {
         Err(Some(wait - max_wait))
@@ -60,7 +62,7 @@ pub(crate) fn refund(tat: u64, now: u64, given_back: u64) -> u64 {
     if tat <= now {
         return tat;
     }
-    let less = tat.saturating_sub(given_back);
+    let less = tat.saturating_sub(fault!("refund_ignored", 0, given_back));
     if fault!("refund_overfills") {
         return less;
     }

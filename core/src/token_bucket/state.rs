@@ -33,7 +33,12 @@ impl TatWord {
     ) -> Result<(u64, u64), E> {
         let mut tat = self.load();
         loop {
-            let next = decide(tat)?;
+            let next = decide(tat).inspect_err(|_| {
+                if fault!("rejection_takes") {
+                    // Relaxed: a fault for the tests to catch.
+                    self.0.fetch_add(1, Ordering::Relaxed);
+                }
+            })?;
             if fault!("tat_store") {
                 // Relaxed: a fault for the tests to catch.
                 self.0.store(next, Ordering::Relaxed);

@@ -9,6 +9,7 @@
 //! admission: whoever comes in between finds the limiter colder than it is.
 
 use crate::error::ConfigError;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 use crate::token_bucket::quota::Quota;
@@ -98,7 +99,7 @@ impl WarmthWords {
     pub(crate) fn load(&self) -> Option<Warmth> {
         // Relaxed: written once, before the limiter is shared.
         let period = self.period.load(Ordering::Relaxed);
-        if period == 0 {
+        if period == 0 || fault!("always_warm") {
             return None;
         }
         Some(Warmth {

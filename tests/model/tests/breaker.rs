@@ -271,7 +271,7 @@ fn b1_w1_p4_o1_histories_agree_with_the_model() {
     ));
     let mut runner = TestRunner::new(ProptestConfig {
         cases: ProptestConfig::default().cases.max(12_000),
-        failure_persistence: Some(Box::new(persistence)),
+        failure_persistence: (!cfg!(fuseboard_faults)).then(|| Box::new(persistence) as _),
         ..ProptestConfig::default()
     });
     let reached = RefCell::new(BTreeSet::new());

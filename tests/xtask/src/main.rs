@@ -1,5 +1,6 @@
 //! The project's own commands.
 
+mod faults;
 mod need;
 mod place;
 mod report;
@@ -42,6 +43,15 @@ enum Task {
         #[arg(long)]
         deep: bool,
     },
+    /// Plays the tests under the faults that are seeded in the core, and shows that each fails some.
+    Faults {
+        /// Faults; all when none is named.
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// Plays every test under each, and records in tests/faults/README.md which fail.
+        #[arg(long)]
+        bless: bool,
+    },
     /// Plays conformance traces: PATH... [--host rust|c|cpp|python|all].
     #[command(disable_help_flag = true)]
     Conformance {
@@ -58,6 +68,7 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Task::Test { names, deep, .. } => test(&names, deep),
+        Task::Faults { names, bless } => faults(&names, bless),
         Task::Conformance { arguments } => conformance(&arguments),
     };
     outcome.unwrap_or_else(|error| {
@@ -76,6 +87,19 @@ fn test(names: &[String], deep: bool) -> Result<ExitCode> {
     let total = report::total(&results);
     println!("{total}");
     Ok(if total.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn faults(names: &[String], bless: bool) -> Result<ExitCode> {
+    let (seen, wrong) = faults::faults(&Place::find()?, names, bless)?;
+    for line in &wrong {
+        println!("{line}");
+    }
+    println!("{seen} passed, {} failed", wrong.len());
+    Ok(if wrong.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

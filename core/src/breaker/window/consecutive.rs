@@ -10,6 +10,7 @@
 
 use crate::breaker::window::{Judgement, Sample, Verdict, Weighed};
 use crate::event::Counts;
+use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering};
 
 const GENERATION_MASK: u64 = (1 << 28) - 1;
@@ -24,7 +25,7 @@ impl Run {
     fn new(generation: u32, failures: u64, slow: u64) -> Self {
         Self(
             slow.min(RUN_MASK) << (28 + RUN_BITS)
-                | failures.min(RUN_MASK) << 28
+                | fault!("run_wraps", failures & RUN_MASK, failures.min(RUN_MASK)) << 28
                 | u64::from(generation),
         )
     }
@@ -71,7 +72,7 @@ pub(super) fn record(
             if sample.failed {
                 failures + sample.weight
             } else {
-                0
+                fault!("success_keeps_the_run", failures, 0)
             },
             if sample.slow { slow + sample.weight } else { 0 },
         );

@@ -24,6 +24,7 @@
 use crate::breaker::rules::OUTCOMES_PER_WORD;
 use crate::breaker::window::Sample;
 use crate::event::Counts;
+use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering, fence};
 
 const FIELD: u64 = (1 << 11) - 1;
@@ -134,10 +135,12 @@ pub(super) fn push(
                 return Push::Stale;
             }
             left_over = seen.index();
-            before = seen.empty(generation);
+            if !fault!("count_window_keeps_generations") {
+                before = seen.empty(generation);
+            }
         }
         let index = before.index() % ring.size;
-        let leaving = if before.is_full() {
+        let leaving = if before.is_full() && !fault!("count_window_stands_still") {
             ring.read(index)
         } else {
             0
@@ -303,7 +306,7 @@ pub(super) fn clear(
         if !ring.keep_newest(seen) {
             continue;
         }
-        if !is_current() {
+        if !is_current() || fault!("count_window_keeps_generations") {
             return 0;
         }
         // AcqRel: as in `push`.

@@ -1,6 +1,7 @@
 //! How much a slot of a decaying window weighs.
 
 use crate::breaker::rules::decay_steps;
+use crate::fault::fault;
 
 /// One whole call.
 pub(super) const ONE: u64 = 1 << 16;
@@ -10,9 +11,11 @@ const ROOT: u64 = 46_341;
 
 /// The weight of a slot that is `age` slots old, of a window that holds `slots`.
 pub(super) fn weight(age: u64, slots: u64) -> u64 {
+    let age = fault!("decay_stands_still", 0, age);
     let steps = u64::from(decay_steps(slots as usize));
     let fraction = if age.is_multiple_of(steps) { ONE } else { ROOT };
-    fraction.checked_shr((age / steps) as u32).unwrap_or(0)
+    let halvings = age / steps * fault!("decay_twice_as_fast", 2, 1);
+    fraction.checked_shr(halvings as u32).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -43,11 +43,11 @@ impl Slot {
         // Acquire: pairs with the Release of whoever gave the slot another tag: a recorder's check of the
         // state must not see an older one than he did, or it would take a new generation's slot for
         // an old one.
-        Self(word.load(if fault!("slot_load_relaxed") {
-            Ordering::Relaxed
-        } else {
+        Self(word.load(fault!(
+            "slot_load_relaxed",
+            Ordering::Relaxed,
             Ordering::Acquire
-        }))
+        )))
     }
 
     /// Whether a recorder may add to the slot as it is: it has the tag of an empty one, and neither count
@@ -63,6 +63,16 @@ impl Slot {
     /// `None`: the slot was reused meanwhile, and nothing is counted.
     #[inline]
     pub(super) fn add(word: &AtomicU64, expected: Self, addition: u64) -> Option<Self> {
+        if fault!("record_in_two_steps") {
+            // Relaxed: a fault for the tests to catch.
+            let old = Self(word.load(Ordering::Relaxed));
+            // Asked again: it gives way to another thread.
+            if fault!("record_in_two_steps") {
+                // Relaxed: as above.
+                word.store(old.0.wrapping_add(addition), Ordering::Relaxed);
+            }
+            return Some(old);
+        }
         // Release: pairs with the Acquire loads of `sum`.
         let old = Self(word.fetch_add(addition, Ordering::Release));
         if old.has_tag_of(expected) || fault!("record_without_recheck") {

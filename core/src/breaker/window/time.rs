@@ -20,6 +20,7 @@ use crate::breaker::window::slot::Slot;
 use crate::breaker::window::time::tick::Tick;
 use crate::breaker::window::{Judgement, Sample, Stripe, Totals, Verdict, Weighed, decay};
 use crate::event::Counts;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering, fence};
 
@@ -136,7 +137,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         let raised = Tick::load(self.tick).number();
         let at = Tick::at(now, self.slot, self.slots).number();
         // Nobody empties slots for a reader: after a gap their short tags would be ambiguous.
-        if at.saturating_sub(raised) >= self.slots {
+        if at.saturating_sub(raised) >= self.slots && !fault!("reader_ignores_the_gap") {
             return Weighed {
                 counts: Counts::default(),
                 one: self.one(),
@@ -153,11 +154,12 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                 let slow = Slot(slow_word.load(Ordering::Acquire));
                 let slot = Slot(word.load(Ordering::Acquire));
                 let age = slot.age(newest);
-                if slot.is_of(generation) && age < self.slots {
+                let slots = self.slots - u64::from(fault!("window_one_slot_shorter"));
+                if slot.is_of(generation) && age < slots {
                     let weight = self.weight(age);
                     sum.calls += slot.calls() * weight;
                     sum.failures += slot.failures() * weight;
-                    if slow.has_tag_of(slot) {
+                    if slow.has_tag_of(slot) || fault!("slow_of_another_slot") {
                         sum.slow += slow.calls().min(slot.calls()) * weight;
                     }
                 }
@@ -262,7 +264,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
     ) -> Option<bool> {
         let (next, leaving) = if seen.has_tag_of(expected) {
             let next = if twin.is_some() {
-                seen.halved()
+                fault!("full_slot_starts_anew", seen.emptied(), seen.halved())
             } else {
                 seen.halved_slow()
             };
@@ -291,7 +293,8 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             return Some(false);
         }
         self.fold(leaving, twin.is_none());
-        if let (Some(slow_word), true) = (twin, seen.has_tag_of(expected)) {
+        let halves = seen.has_tag_of(expected) && !fault!("halving_forgets_slow");
+        if let (Some(slow_word), true) = (twin, halves) {
             self.halve_slow(slow_word, expected);
         }
         Some(true)
@@ -324,6 +327,9 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
     #[inline]
     fn current(self, now: Nanos) -> Tick {
         let seen = Tick::load(self.tick);
+        if fault!("every_clock_its_own_slot") {
+            return Tick::at(now, self.slot, self.slots);
+        }
         if now < seen.end(self.slot) {
             seen
         } else {

@@ -92,11 +92,11 @@ pub(crate) fn step(law: Law, stands: bool, tick: u64) -> (Law, bool) {
 /// `interval / sqrt(count)` later.
 fn due(tick: u64, count: u32) -> u64 {
     // floor(1024 / sqrt(n)) = floor(sqrt(1024^2 / n)), and the floor inside does not change it.
-    let spacing = if fault!("codel_constant_spacing") {
-        TICKS_PER_INTERVAL
-    } else {
+    let spacing = fault!(
+        "codel_constant_spacing",
+        TICKS_PER_INTERVAL,
         (TICKS_PER_INTERVAL * TICKS_PER_INTERVAL / u64::from(count.max(1))).isqrt()
-    };
+    );
     (tick + spacing.max(1)).min(TICK_MAX)
 }
 

@@ -12,6 +12,7 @@
 //! Orderings are Relaxed: both words are the law's whole truth and publish no other memory. Each successful swap of
 //! `law` is one shed, or the law's end. **Wrap-around.** None: count and time stay at their last value.
 
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::shedding::codel::policy::{self, COUNT_MAX, Law, Rules, TICK_MAX};
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
@@ -79,7 +80,7 @@ impl CoDelWords {
                     Ordering::Relaxed,
                     Ordering::Relaxed,
                 );
-                false
+                fault!("codel_sheds_at_once")
             }
             Some(first) => now.get().saturating_sub(first) >= rules.interval.get(),
         }

@@ -8,6 +8,7 @@ use crate::breaker::window::slot::Slot;
 use crate::breaker::window::time::TimeWindow;
 use crate::breaker::window::time::tick::{MATURE, Tick};
 use crate::event::Counts;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::sync::Ordering;
 
@@ -30,7 +31,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                         // Every tag is of the last ticks up to `seen`, so it is unambiguous.
                         let stays = target.number() - seen.number() < self.slots
                             && slot.age(target.number()) < self.slots;
-                        if slot.is_empty() || stays {
+                        if slot.is_empty() || stays || fault!("rotation_empties_nothing") {
                             continue;
                         }
                         // AcqRel: pairs with the loads of `sum`.
@@ -96,6 +97,9 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
 
     /// Adds what leaves the window to the totals.
     pub(super) fn fold(self, leaving: Counts, slow: bool) {
+        if fault!("totals_forget_what_leaves") {
+            return;
+        }
         if slow {
             self.totals.add(Counts {
                 calls: 0,

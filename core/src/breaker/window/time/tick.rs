@@ -12,6 +12,7 @@
 //! success need not judge: calls only grow within a tick.
 
 use crate::breaker::rules::SLOTS_MAX;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -39,7 +40,7 @@ impl Tick {
     }
 
     pub(super) fn at(now: Nanos, slot: Nanos, slots: u64) -> Self {
-        let number = now.get() / slot.get().max(1);
+        let number = fault!("window_stands_still", 0, now.get() / slot.get().max(1));
         Self(number << TICK_SHIFT | (number % slots) << INDEX_SHIFT)
     }
 
