@@ -6,6 +6,8 @@
 //! So a history is recorded by plain code that adds no step (`history.rs`), and is judged when its threads have ended.
 #![cfg(fuseboard_shuttle)]
 
+pub mod breaker;
+pub mod clock;
 pub mod faults;
 pub mod history;
 pub mod schedule;

@@ -25,6 +25,14 @@ pub fn steps_of<T>(operation: impl FnOnce() -> T) -> (u64, T) {
     (own_steps() - before, result)
 }
 
+/// Whether another task took a step during an operation of the calling task, and its result.
+pub fn interrupted<T>(operation: impl FnOnce() -> T) -> (bool, T) {
+    let all = || STEPS.with_borrow(|steps| steps.iter().sum::<u64>());
+    let before = all();
+    let (own, result) = steps_of(operation);
+    (all() - before > own, result)
+}
+
 /// Counts the steps of each task.
 #[derive(Debug)]
 pub struct Counted<S>(pub S);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use fuseboard_core::{
     ConcurrencyLimit, Nanos, Rate, SlidingWindowRateLimiter, TokenBucketRateLimiter,
 };
+use fuseboard_history::clock::{Clock, SECOND, START};
 use fuseboard_history::faults::{NOT_LINEARIZABLE, must_be_caught};
 use fuseboard_history::history::History;
 use fuseboard_history::schedule::{explore, steps_of};
@@ -20,31 +21,11 @@ use fuseboard_model::concurrency::Concurrency;
 use fuseboard_model::sliding_window::SlidingWindow;
 use fuseboard_model::token_bucket::TokenBucket;
 use shuttle::rand::{Rng, thread_rng};
-use shuttle::sync::atomic::{AtomicU64, Ordering};
 use shuttle::thread;
 use stateright::semantics::SequentialSpec;
 
 const THREADS: usize = 3;
 const OPERATIONS: usize = 4;
-const SECOND: u64 = 1_000_000_000;
-
-/// A clock that all threads move and read; a thread may keep an old reading.
-fn look(clock: &AtomicU64, last: &mut u64) -> u64 {
-    match thread_rng().gen_range(0..4) {
-        // A reading from before whatever the others did since.
-        0 => *last,
-        1 => {
-            // SeqCst: shuttle knows no other.
-            *last = clock.fetch_add(SECOND / 2, Ordering::SeqCst) + SECOND / 2;
-            *last
-        }
-        _ => {
-            // SeqCst: shuttle knows no other.
-            *last = clock.load(Ordering::SeqCst);
-            *last
-        }
-    }
-}
 
 #[derive(Clone, Debug, PartialEq)]
 enum Call {
@@ -78,7 +59,7 @@ fn real(result: Result<(), fuseboard_core::Rejected>) -> Answer {
     answer(result.map_err(|rejected| rejected.retry_after.map(Nanos::get)))
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct BucketSpec(TokenBucket);
 
 impl SequentialSpec for BucketSpec {
@@ -111,7 +92,7 @@ fn l1_l3_l4_token_bucket_histories() {
     let all = seen.clone();
     explore("token bucket", 3_000, move || {
         let bucket = Arc::new(TokenBucketRateLimiter::new(Rate::per_second(1), 2));
-        let clock = Arc::new(AtomicU64::new(100 * SECOND));
+        let clock = Arc::new(Clock::default());
         let history = History::default();
         let other = TokenBucketRateLimiter::new(Rate::per_second(1), 2);
         let (alone, _) = steps_of(|| other.try_acquire(Nanos::from_secs(100)));
@@ -120,11 +101,11 @@ fn l1_l3_l4_token_bucket_histories() {
                 let (bucket, clock) = (Arc::clone(&bucket), Arc::clone(&clock));
                 let (history, seen) = (history.clone(), seen.clone());
                 thread::spawn(move || {
-                    let (mut last, mut taken) = (100 * SECOND, 0);
+                    let (mut last, mut taken) = (START, 0);
                     for _ in 0..OPERATIONS {
                         let before = last;
-                        let now = look(&clock, &mut last);
-                        seen.count("stale time", now == before && now > 100 * SECOND);
+                        let now = clock.look(&mut last);
+                        seen.count("stale time", now == before && now > START);
                         let at = Nanos::new(now);
                         match thread_rng().gen_range(0..6) {
                             0 => {
@@ -170,7 +151,7 @@ fn l1_l3_l4_token_bucket_histories() {
     all.must_all_have_happened();
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct LogSpec {
     log: SlidingWindow,
     /// The units of the newest admission, until they are all written.
@@ -214,7 +195,7 @@ fn l1_l3_l10_sliding_log_histories() {
     let all = seen.clone();
     explore("sliding log", 3_000, move || {
         let log = Arc::new(SlidingWindowRateLimiter::<2>::new(2, Nanos::from_secs(1)));
-        let clock = Arc::new(AtomicU64::new(100 * SECOND));
+        let clock = Arc::new(Clock::default());
         let history: History<Call, (Answer, bool)> = History::default();
         let other = SlidingWindowRateLimiter::<2>::new(2, Nanos::from_secs(1));
         let alone = || steps_of(|| other.try_acquire_many(2, Nanos::from_secs(100))).0;
@@ -224,9 +205,9 @@ fn l1_l3_l10_sliding_log_histories() {
                 let (log, clock) = (Arc::clone(&log), Arc::clone(&clock));
                 let (history, seen) = (history.clone(), seen.clone());
                 thread::spawn(move || {
-                    let mut last = 100 * SECOND;
+                    let mut last = START;
                     for _ in 0..OPERATIONS {
-                        let now = look(&clock, &mut last);
+                        let now = clock.look(&mut last);
                         let cost = 1 + u32::from(thread_rng().gen_range(0..4) == 0);
                         let (answer, retried) =
                             history.record(thread, Acquire { cost, now }, || {
@@ -268,7 +249,7 @@ fn l1_l3_l10_sliding_log_histories() {
     all.must_all_have_happened();
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct PlacesSpec(Concurrency);
 
 impl SequentialSpec for PlacesSpec {

@@ -3,7 +3,7 @@
 use fuseboard_core::{Counts, Nanos, Outcome, Reason, Rejected, Settled, State};
 
 /// The window, in plain numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Window {
     /// `slots` slots of `slot` nanoseconds.
     Time {
@@ -28,7 +28,7 @@ pub enum Window {
 }
 
 /// The settings, in plain numbers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     /// Failed share that trips, in parts per million.
     pub failure_ppm: u64,
@@ -59,7 +59,7 @@ pub struct Config {
 }
 
 /// A permit of the model.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Permit {
     generation: u64,
     state: State,
@@ -68,7 +68,30 @@ pub struct Permit {
     in_flight_since: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug)]
+impl Permit {
+    /// The generation that admitted the call.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether the call is a probe.
+    pub fn is_probe(&self) -> bool {
+        self.state == State::HalfOpen
+    }
+}
+
+/// A call that was counted and is to be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Recorded {
+    generation: u64,
+    /// It failed or was slow.
+    bad: bool,
+    /// Calls before it, in the window's units.
+    calls_before: u64,
+    at: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Entry {
     tick: u64,
     failed: bool,
@@ -76,9 +99,10 @@ struct Entry {
 }
 
 /// The breaker.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Breaker {
-    config: Config,
+    /// The settings; changing them here is `configure`.
+    pub config: Config,
     state: State,
     generation: u64,
     openings: u32,
@@ -131,6 +155,11 @@ impl Breaker {
     /// State changes so far.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The probes of this round: in flight, succeeded, failed.
+    pub fn round(&self) -> [u32; 3] {
+        [self.in_flight, self.successes, self.failures]
     }
 
     /// Probes in flight.
@@ -255,12 +284,7 @@ impl Breaker {
         {
             self.flying.swap_remove(at);
         }
-        let slow = self
-            .config
-            .slow_call
-            .is_some_and(|limit| now.saturating_sub(permit.started) > limit);
-        let failed = outcome == Outcome::Failure;
-        let weight = if failed { weight } else { 1 };
+        let slow = self.is_slow(permit, now);
         match permit.state {
             State::HalfOpen => {
                 self.in_flight -= 1;
@@ -280,42 +304,114 @@ impl Breaker {
             }
             _ if outcome == Outcome::Ignored => self.ignored += 1,
             State::Disabled => {}
-            _ => self.record(failed, slow, weight, now),
+            _ => {
+                let tick = self.show(now);
+                let recorded = self.record(permit, outcome, weight, now, tick);
+                if recorded.is_some_and(|recorded| self.judges_bad(recorded)) {
+                    self.trip(now);
+                }
+            }
         }
         Settled::Recorded
     }
 
-    fn record(&mut self, failed: bool, slow: bool, weight: u32, now: u64) {
+    // A call's end in its moments, for those who put other operations between them.
+
+    /// The tick in which an outcome at `now` counts: the latest that the window was shown.
+    pub fn show(&mut self, now: u64) -> u64 {
         self.advance(now);
-        let calls_before = self.weighed(now).calls;
+        self.newest_tick
+    }
+
+    /// Counts a call of this generation in `tick`; `None`: the generation is over, and nothing is counted.
+    pub fn record(
+        &mut self,
+        permit: Permit,
+        outcome: Outcome,
+        weight: u32,
+        now: u64,
+        tick: u64,
+    ) -> Option<Recorded> {
+        if permit.generation != self.generation {
+            return None;
+        }
+        let slow = self.is_slow(permit, now);
+        let failed = outcome == Outcome::Failure;
+        let weight = if failed { weight } else { 1 };
+        let calls_before = self.weighed(0).calls;
         for _ in 0..weight {
-            self.entries.push(Entry {
-                tick: self.newest_tick,
-                failed,
-                slow,
-            });
+            self.entries.push(Entry { tick, failed, slow });
         }
         self.total.calls += u64::from(weight);
         self.total.failures += u64::from(weight) * u64::from(failed);
         self.total.slow += u64::from(weight) * u64::from(slow);
-        if self.state != State::Closed {
-            return;
+        Some(Recorded {
+            generation: permit.generation,
+            bad: failed || slow,
+            calls_before,
+            at: now,
+        })
+    }
+
+    /// Whether the generation of a counted call still stands, closed, so that it could trip.
+    pub fn can_trip(&self, recorded: Recorded) -> bool {
+        self.state == State::Closed && self.generation == recorded.generation
+    }
+
+    /// Whether what the window now holds is too bad, for the one who counted this call.
+    pub fn judges_bad(&self, recorded: Recorded) -> bool {
+        if !self.can_trip(recorded) {
+            return false;
         }
-        let overdue = self.overdue(now);
-        let mut counts = self.weighed(now);
+        let overdue = self.overdue(recorded.at);
+        let mut counts = self.weighed(0);
         counts.calls += overdue;
         counts.slow += overdue;
-        let trips = if let Window::Consecutive(limit) = self.config.window {
-            counts.failures >= limit || counts.slow >= limit
-        } else {
-            let minimum = self.config.minimum * self.one();
-            let judged = failed || slow || calls_before < minimum;
-            judged && self.too_many(counts)
-        };
-        if trips {
-            self.openings = 0;
-            self.change(State::Open, now);
+        if let Window::Consecutive(limit) = self.config.window {
+            return counts.failures >= limit || counts.slow >= limit;
         }
+        let minimum = self.config.minimum * self.one();
+        (recorded.bad || recorded.calls_before < minimum) && self.too_many(counts)
+    }
+
+    /// Opens.
+    pub fn trip(&mut self, now: u64) {
+        self.openings = 0;
+        self.change(State::Open, now);
+    }
+
+    /// A request or an outcome at `now` was about to change the state and was overtaken: its time counts for the change
+    /// that overtook it.
+    pub fn overtaken(&mut self, now: u64) {
+        self.touch(now);
+    }
+
+    /// The moment from which this generation's time counts.
+    pub fn since(&self) -> u64 {
+        self.moments[(self.generation % 2) as usize]
+    }
+
+    /// As [`acquire`](Self::acquire), by a caller who looked at the moment when it was still `since`.
+    ///
+    /// # Errors
+    /// As `acquire`.
+    pub fn acquire_since(&mut self, since: u64, now: u64) -> Result<Permit, Rejected> {
+        let parity = (self.generation % 2) as usize;
+        let later = std::mem::replace(&mut self.moments[parity], since);
+        let result = self.acquire(now);
+        self.moments[parity] = self.moments[parity].max(later);
+        result
+    }
+
+    /// Empties the window of the generation that is about to end.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    fn is_slow(&self, permit: Permit, now: u64) -> bool {
+        self.config
+            .slow_call
+            .is_some_and(|limit| now.saturating_sub(permit.started) > limit)
     }
 
     fn too_many(&self, counts: Counts) -> bool {
@@ -374,8 +470,7 @@ impl Breaker {
         counts.calls += overdue;
         counts.slow += overdue;
         if self.state == State::Closed && overdue > 0 && self.too_many(counts) {
-            self.openings = 0;
-            self.change(State::Open, now);
+            self.trip(now);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The concurrency limit's model: two numbers.
 
 /// The limit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Concurrency {
     /// Places.
     pub limit: u32,

@@ -1,7 +1,7 @@
 //! The sliding window's model: a list of admissions.
 
 /// The log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SlidingWindow {
     limit: usize,
     window: u64,

@@ -1,7 +1,7 @@
 //! The token bucket's model: exact fractions, no rounding anywhere.
 
 /// A bucket whose tokens are counted in fractions of `per`: `units` of them flow in each nanosecond.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenBucket {
     units: u128,
     per: u128,

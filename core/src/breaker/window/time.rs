@@ -101,9 +101,15 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                 return Verdict::Counted;
             }
             // SeqCst: pairs with the fences of the other recorders: of two that record and then
-            // sum, on different stripes, at least one sees the other (no lost trip, B8).
+            // sum, in different stripes or slots, at least one sees the other (no lost trip, B8).
             fence(Ordering::SeqCst);
-            let held = self.sum(generation, tick.number());
+            // The tick may have moved on since: what others recorded in a newer slot counts too.
+            let newest = if fault!("judges_its_own_tick") {
+                tick
+            } else {
+                Tick::load(self.tick)
+            };
+            let held = self.sum(generation, newest.number());
             // What stands in this very slot may have come after this outcome, but for what the
             // addition found in the caller's own stripe.
             let current = self.sum_of_slot(expected, tick.index());
@@ -112,7 +118,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             return Verdict::Judge(Judgement {
                 held,
                 calls_before,
-                tick: Some(tick.0),
+                tick: Some(newest.0),
             });
         }
     }
