@@ -48,6 +48,23 @@ fn r6_count_overdue_needs_a_limit_and_a_longer_window_of_time() {
     assert!(CircuitBreaker::<10>::try_new(config().window(one_slot)).is_err());
 }
 
+/// Looking tells what asking would, also where the state that would begin has a later moment than `now`.
+#[test]
+fn o2_t1_check_and_acquire_agree_after_the_clock_went_back() {
+    let breaker: CircuitBreaker = CircuitBreaker::new(config());
+    // Generation 1 begins late, so generation 3, which shares its word of moments, does not begin before.
+    breaker.force_open(at(100), &());
+    breaker.reset(SECOND, &());
+    for _ in 0..3 {
+        let _held = breaker.acquire(SECOND, &()).expect("closed");
+    }
+    let looked = breaker.check(at(5)).expect_err("overdue");
+    let asked = breaker.acquire(at(5), &()).expect_err("overdue");
+    assert_eq!(breaker.state(), State::Open);
+    assert_eq!(looked, asked);
+    assert!(looked.retry_after > Some(at(100)), "{looked:?}");
+}
+
 #[test]
 fn r6_count_overdue_is_part_of_the_running_breaker() {
     let breaker: CircuitBreaker = CircuitBreaker::new(config());

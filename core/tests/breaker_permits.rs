@@ -171,6 +171,71 @@ fn p3_a_cancelled_permit_frees_its_own_place_and_counts_as_nothing() {
     assert_eq!(breaker.snapshot(later).in_flight, 0);
 }
 
+/// What the window remembers of the old minimum must not keep the success from being judged that reaches the new one.
+#[test]
+fn b8_w9_a_success_that_reaches_a_raised_minimum_is_judged() {
+    for window in [
+        Window::Time {
+            length: MINUTE,
+            slots: 10,
+        },
+        Window::Decay { half_life: MINUTE },
+        Window::Count(20),
+    ] {
+        let config = CircuitBreakerConfig::new().window(window);
+        let breaker: CircuitBreaker =
+            CircuitBreaker::new(config.failure_threshold(0.9).minimum_requests(4));
+        let call = |outcome| {
+            let permit = breaker.acquire(SECOND, &()).expect("closed");
+            breaker.settle(permit, outcome, SECOND, &());
+        };
+        for outcome in [Outcome::Failure, Outcome::Failure, Outcome::Failure] {
+            call(outcome);
+        }
+        call(Outcome::Success);
+        breaker
+            .configure(config.failure_threshold(0.5).minimum_requests(5))
+            .expect("the same window");
+        assert_eq!(breaker.state(), State::Closed);
+        call(Outcome::Success);
+        assert_eq!(breaker.state(), State::Open, "{window:?}");
+    }
+}
+
+/// A cancelled permit has no time, so it must not change the state, even where new settings have moved the bounds.
+#[test]
+fn p3_b7_a_cancelled_probe_decides_nothing_after_configure() {
+    let config = CircuitBreakerConfig::new()
+        .minimum_requests(1)
+        .open_timeout(MINUTE)
+        .half_open_requests(3);
+    for (before, outcome, after) in [
+        (config.half_open_failures(2), Outcome::Failure, config),
+        (
+            config,
+            Outcome::Success,
+            config.half_open_successes(Some(1)),
+        ),
+    ] {
+        let breaker: CircuitBreaker = CircuitBreaker::new(before);
+        let permit = breaker.acquire(SECOND, &()).expect("closed");
+        breaker.settle(permit, Outcome::Failure, SECOND, &());
+        let now = SECOND.saturating_add(MINUTE);
+        let decided = breaker.acquire(now, &()).expect("the first probe");
+        let cancelled = breaker.acquire(now, &()).expect("the second");
+        let last = breaker.acquire(now, &()).expect("the third");
+        breaker.settle(decided, outcome, now, &());
+        breaker.configure(after).expect("the same window");
+        assert_eq!(breaker.cancel(cancelled, &()), Settled::Recorded);
+        assert_eq!(breaker.state(), State::HalfOpen);
+        assert_eq!(breaker.snapshot(now).in_flight, 1);
+        // The next outcome decides, at its time.
+        breaker.settle(last, outcome, now, &());
+        assert_ne!(breaker.state(), State::HalfOpen);
+        assert_eq!(breaker.snapshot(now).since, now);
+    }
+}
+
 #[test]
 fn p4_b5_a_permit_may_be_settled_elsewhere_and_after_any_number_of_changes() {
     for changes in [0, 1, 2, 3, 31, 32, 1023, 1024, 1025, 4096, 70_000] {

@@ -1,58 +1,14 @@
 //! The fixed window against a map from window to count.
 
 use fuseboard_core::{FixedWindowRateLimiter, Nanos, Reason};
+use fuseboard_model::fixed_window::FixedWindow;
 use proptest::prelude::*;
-use std::collections::HashMap;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 fn limiter(limit: u64, window: u64) -> FixedWindowRateLimiter {
     FixedWindowRateLimiter::try_new(limit, Nanos::new(window)).expect("good settings")
-}
-
-/// Counts of every window there ever was.
-struct Windows {
-    limit: u64,
-    window: u64,
-    taken: HashMap<u64, u64>,
-    latest: u64,
-}
-
-impl Windows {
-    fn taken(&self, number: u64) -> u64 {
-        self.taken.get(&number).copied().unwrap_or(0)
-    }
-
-    fn admits(&self, now: u64, cost: u64) -> bool {
-        let number = now / self.window;
-        number >= self.latest && self.taken(number) + cost <= self.limit
-    }
-
-    fn acquire(&mut self, now: u64, cost: u64) -> Result<(), Option<u64>> {
-        if cost > self.limit {
-            return Err(None);
-        }
-        let number = now / self.window;
-        if self.admits(now, cost) {
-            *self.taken.entry(number).or_default() += cost;
-            self.latest = number;
-            return Ok(());
-        }
-        // By trying: only the starts of windows can make a difference.
-        let starts = (0..).map(|later| (number.max(self.latest) + later) * self.window);
-        let open = starts
-            .into_iter()
-            .find(|&start| start > now && self.admits(start, cost));
-        Err(open.map(|open| open - now))
-    }
-
-    fn refund(&mut self, now: u64, cost: u64) {
-        if now / self.window == self.latest {
-            let left = self.taken(self.latest).saturating_sub(cost);
-            self.taken.insert(self.latest, left);
-        }
-    }
 }
 
 fn config() -> ProptestConfig {
@@ -78,31 +34,30 @@ proptest! {
         steps in prop::collection::vec((0_u8..12, 1_u64..7, any::<u64>()), 1..40),
     ) {
         let limiter = limiter(limit, window);
-        let mut model = Windows { limit, window, taken: HashMap::new(), latest: 0 };
+        let mut model = FixedWindow::new(limit, window);
         let mut now = 0_u64;
         for (kind, cost, span) in steps {
             match kind {
                 0..6 => {
                     let real = limiter.try_acquire_many(cost, Nanos::new(now));
                     let real = real.map_err(|rejected| rejected.retry_after.map(Nanos::get));
-                    prop_assert_eq!(real, model.acquire(now, cost), "{} at {}", cost, now);
+                    prop_assert_eq!(real, model.acquire(cost, now), "{} at {}", cost, now);
                 }
                 6 => {
                     limiter.refund(cost, Nanos::new(now));
-                    model.refund(now, cost);
+                    model.refund(cost, now);
                 }
                 7 => {
                     let limit = cost.min(window - 1);
                     limiter.set_limit(limit).unwrap();
-                    model.limit = limit;
+                    model.set_limit(limit);
                 }
                 8 => now = now.saturating_sub(span % (2 * window)),
                 9 => now = (now + (1 << (span % 60))).min(1 << 62),
                 _ => now += span % (2 * window),
             }
             let available = limiter.available(Nanos::new(now));
-            let tries = (0..=model.limit).rev().find(|&cost| cost == 0 || model.admits(now, cost));
-            prop_assert_eq!(Some(available), tries);
+            prop_assert_eq!(available, model.available(now));
         }
     }
 

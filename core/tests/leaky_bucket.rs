@@ -1,6 +1,7 @@
 //! The leaky bucket against a list of turns.
 
 use fuseboard_core::{LeakyBucket, Nanos, Rate, Reason};
+use fuseboard_model::leaky_bucket::LeakyBucket as Turns;
 use proptest::prelude::*;
 use std::sync::Mutex;
 use std::thread;
@@ -9,43 +10,6 @@ const SECOND: u64 = 1_000_000_000;
 
 fn pacer(units: u64, per: u64, queue: u64) -> LeakyBucket {
     LeakyBucket::try_new(Rate::new(units, Nanos::new(per)), queue).expect("good settings")
-}
-
-/// Turns in fractions: times are multiplied by the rate's units, a turn is `per` of them long.
-struct Turns {
-    units: u128,
-    per: u128,
-    queue: u128,
-    /// When each turn that was given begins.
-    begins: Vec<u128>,
-}
-
-impl Turns {
-    fn next(&self, now: u128) -> u128 {
-        self.begins
-            .last()
-            .map_or(now, |last| now.max(last + self.per))
-    }
-
-    fn reserve(&mut self, cost: u64, max_wait: u64, now: u64) -> Result<u64, Option<u64>> {
-        let (cost, now) = (u128::from(cost), u128::from(now) * self.units);
-        if cost > self.queue + 1 {
-            return Err(None);
-        }
-        let first = self.next(now);
-        // How much too late each condition comes true: the last of the turns is at most `queue` turns away, the first
-        // at most `max_wait`.
-        let last = first + (cost - 1) * self.per;
-        let over_queue = last.saturating_sub(now + self.queue * self.per);
-        let over_wait = (first - now).saturating_sub(u128::from(max_wait) * self.units);
-        let over = over_queue.max(over_wait).div_ceil(self.units) as u64;
-        if over > 0 {
-            return Err(Some(over));
-        }
-        self.begins
-            .extend((0..cost).map(|turn| first + turn * self.per));
-        Ok((first - now).div_ceil(self.units) as u64)
-    }
 }
 
 fn config() -> ProptestConfig {
@@ -76,7 +40,7 @@ proptest! {
         steps in prop::collection::vec((1_u64..4, any::<u64>(), 0_u64..300), 1..40),
     ) {
         let pacer = pacer(units, per, queue);
-        let mut model = Turns { units: units.into(), per: per.into(), queue: queue.into(), begins: Vec::new() };
+        let mut model = Turns::new(units, per, queue);
         let interval = per.div_ceil(units);
         let mut now = 0;
         for (cost, max_wait, gap) in steps {
@@ -88,9 +52,7 @@ proptest! {
                 .map_err(|rejected| rejected.retry_after.map(Nanos::get));
             prop_assert_eq!(real, model.reserve(cost, max_wait, now), "{} at {}", cost, now);
             let free = pacer.available(Nanos::new(now));
-            let at = u128::from(now) * model.units;
-            let room = at + (model.queue + 1) * model.per - model.next(at);
-            prop_assert_eq!(u128::from(free), room / model.per);
+            prop_assert_eq!(free, model.available(now));
         }
     }
 

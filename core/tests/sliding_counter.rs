@@ -1,8 +1,8 @@
 //! The sliding counter against the formula over a map from window to count.
 
 use fuseboard_core::{Nanos, Reason, SlidingCounterRateLimiter};
+use fuseboard_model::sliding_counter::SlidingCounter;
 use proptest::prelude::*;
-use std::collections::HashMap;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -12,56 +12,6 @@ const NOW_MAX: u64 = (1 << 61) - 1;
 
 fn limiter(limit: u32, window: u64) -> SlidingCounterRateLimiter {
     SlidingCounterRateLimiter::try_new(limit, Nanos::new(window)).expect("good settings")
-}
-
-/// Counts of every window there ever was, and the formula as it is written.
-#[derive(Clone)]
-struct Windows {
-    limit: u64,
-    window: u64,
-    taken: HashMap<u64, u64>,
-    latest: u64,
-}
-
-impl Windows {
-    fn new(limit: u64, window: u64) -> Self {
-        Self {
-            limit,
-            window,
-            taken: HashMap::new(),
-            latest: 0,
-        }
-    }
-
-    fn taken(&self, number: u64) -> u64 {
-        self.taken.get(&number).copied().unwrap_or(0)
-    }
-
-    /// `previous * (window - elapsed) / window + current + cost <= limit`, both sides times `window`.
-    fn admits(&self, now: u64, cost: u64) -> bool {
-        let (number, elapsed) = (now / self.window, now % self.window);
-        let previous = number.checked_sub(1).map_or(0, |number| self.taken(number));
-        let window = u128::from(self.window);
-        let used = u128::from(previous) * u128::from(self.window - elapsed)
-            + u128::from(self.taken(number) + cost) * window;
-        number >= self.latest && used <= u128::from(self.limit) * window
-    }
-
-    fn acquire(&mut self, now: u64, cost: u64) -> bool {
-        let admitted = self.admits(now, cost);
-        if admitted {
-            self.latest = now / self.window;
-            *self.taken.entry(self.latest).or_default() += cost;
-        }
-        admitted
-    }
-
-    fn refund(&mut self, now: u64, cost: u64) {
-        if now / self.window == self.latest || now / self.window == self.latest + 1 {
-            let left = self.taken(self.latest).saturating_sub(cost);
-            self.taken.insert(self.latest, left);
-        }
-    }
 }
 
 fn config() -> ProptestConfig {
@@ -88,38 +38,37 @@ proptest! {
     ) {
         let limit = limit.min(if window < 100 { 3 } else { 8 });
         let limiter = limiter(limit, window);
-        let mut model = Windows::new(limit.into(), window);
+        let mut model = SlidingCounter::new(limit.into(), window);
         let mut now = 0_u64;
         for (kind, cost, span) in steps {
             match kind {
                 0..6 => {
                     let real = limiter.try_acquire_many(cost as u32, Nanos::new(now));
-                    prop_assert_eq!(real.is_ok(), model.acquire(now, cost), "{} at {}", cost, now);
+                    prop_assert_eq!(real.is_ok(), model.acquire(cost, now), "{} at {}", cost, now);
                     if let Err(rejected) = real {
-                        prop_assert_eq!(rejected.reason == Reason::Never, cost > model.limit);
-                        prop_assert_eq!(rejected.retry_after.is_none(), cost > model.limit);
+                        prop_assert_eq!(rejected.reason == Reason::Never, cost > model.limit());
+                        prop_assert_eq!(rejected.retry_after.is_none(), cost > model.limit());
                         if let Some(wait) = rejected.retry_after.map(Nanos::get) {
-                            prop_assert!(!model.admits(now + wait - 1, cost), "early {}", wait);
-                            prop_assert!(model.admits(now + wait, cost), "due {}", wait);
+                            prop_assert!(!model.admits(cost, now + wait - 1), "early {}", wait);
+                            prop_assert!(model.admits(cost, now + wait), "due {}", wait);
                         }
                     }
                 }
                 6 => {
                     limiter.refund(cost as u32, Nanos::new(now));
-                    model.refund(now, cost);
+                    model.refund(cost, now);
                 }
                 7 => {
                     let limit = cost.min(limit.into());
                     limiter.set_limit(limit as u32).unwrap();
-                    model.limit = limit;
+                    model.set_limit(limit);
                 }
                 8 => now = now.saturating_sub(span % (2 * window)),
                 9 => now = (now + (1 << (span % 60))).min(1 << 60),
                 _ => now += span % (window + window / 2),
             }
             let available = u64::from(limiter.available(Nanos::new(now)));
-            let tries = (0..=model.limit).rev().find(|&cost| cost == 0 || model.admits(now, cost));
-            prop_assert_eq!(Some(available), tries);
+            prop_assert_eq!(available, model.available(now));
         }
     }
 

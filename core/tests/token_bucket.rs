@@ -1,6 +1,7 @@
 //! The token bucket through its public API, against exact fractions and against the invariants themselves.
 
 use fuseboard_core::{Nanos, Rate, Reason, Rejected, TokenBucketRateLimiter, WarmUp};
+use fuseboard_model::token_bucket::Schedule;
 use proptest::prelude::*;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,61 +12,6 @@ const YEAR: u64 = 365 * 86_400 * SECOND;
 
 fn bucket(units: u64, per: u64, burst: u64) -> TokenBucketRateLimiter {
     TokenBucketRateLimiter::try_new(Rate::new(units, Nanos::new(per)), burst).expect("a good quota")
-}
-
-/// GCRA in exact fractions: every time is multiplied by the rate's units.
-#[derive(Clone)]
-struct Exact {
-    units: u128,
-    per: u128,
-    burst: u128,
-    tat: u128,
-}
-
-impl Exact {
-    fn new(units: u64, per: u64, burst: u64) -> Self {
-        let (units, per, burst) = (units.into(), per.into(), burst.into());
-        Self {
-            units,
-            per,
-            burst,
-            tat: 0,
-        }
-    }
-
-    fn at(&self, now: u64) -> u128 {
-        u128::from(now) * self.units
-    }
-
-    /// `Err(None)`: never; else how many nanoseconds too early.
-    fn acquire(&mut self, cost: u64, now: u64, max_wait: u64) -> Result<u64, Option<u64>> {
-        let span = u128::from(cost) * self.per;
-        let full = self.burst * self.per;
-        if span > full {
-            return Err(None);
-        }
-        let next = self.tat.max(self.at(now)) + span;
-        let wait = next
-            .saturating_sub(self.at(now) + full)
-            .div_ceil(self.units) as u64;
-        if wait > max_wait {
-            return Err(Some(wait - max_wait));
-        }
-        self.tat = next;
-        Ok(wait)
-    }
-
-    fn available(&self, now: u64) -> u64 {
-        let full = self.at(now) + self.burst * self.per;
-        (full.saturating_sub(self.tat.max(self.at(now))) / self.per) as u64
-    }
-
-    fn refund(&mut self, cost: u64, now: u64) {
-        if self.tat > self.at(now) {
-            let less = self.tat.saturating_sub(u128::from(cost) * self.per);
-            self.tat = less.max(self.at(now));
-        }
-    }
 }
 
 /// L1 itself: every run of admissions, by the latest time seen, is within the burst and what the rate gives.
@@ -162,7 +108,7 @@ proptest! {
         ((units, per), burst, steps) in histories(exact_rate()),
     ) {
         let limiter = bucket(units, per, burst);
-        let mut model = Exact::new(units, per, burst);
+        let mut model = Schedule::new(units, per, burst);
         let (mut now, mut taken) = (0_u64, 0_u64);
         for step in steps {
             let at = Nanos::new(now);
@@ -199,7 +145,7 @@ proptest! {
                 Step::Refund(_) => {}
                 Step::Drain => {
                     limiter.drain(at);
-                    model.tat = model.tat.max(model.at(now) + model.burst * model.per);
+                    model.drain(now);
                 }
                 Step::Wait(span) => now = now.saturating_add(span).min(1 << 60),
                 Step::Back(span) => now = now.saturating_sub(span),
@@ -486,7 +432,7 @@ fn l7_l8_around_the_boundaries_of_a_year_every_decision_is_exact() {
         (600_000_000, SECOND),
     ] {
         let limiter = bucket(units, per, 7);
-        let mut model = Exact::new(units, per, 7);
+        let mut model = Schedule::new(units, per, 7);
         let step = (per / units / 3).max(1);
         for boundary in [0, SECOND, 86_400 * SECOND, YEAR / 2, YEAR - SECOND, YEAR] {
             for turn in 0..2_000 {

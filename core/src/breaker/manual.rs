@@ -78,6 +78,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         if !fault!("configure_ignored") {
             self.settings.store(&settings);
         }
+        self.words.window().forget_maturity(settings.geometry);
         Ok(())
     }
 }

@@ -46,7 +46,9 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         if word.state() == State::Closed && self.find_overdue(word, now).is_some() {
             let opened = word.next(State::Open, 0);
             let rules = self.settings.open_rules();
-            if let Admission::Reject(rejected) = policy::admit_open(opened, now, now, &rules) {
+            // Where the clock went back, the new state's moment is later than `now`.
+            let moment = self.words.state.moment(opened).max(now);
+            if let Admission::Reject(rejected) = policy::admit_open(opened, moment, now, &rules) {
                 return Err(rejected);
             }
         }

@@ -189,6 +189,13 @@ pub(crate) fn settle_probe(
     let in_flight = round.in_flight.checked_sub(1)?;
     let is_kept = fault!("cancelled_probe_keeps_its_place") && outcome == Outcome::Ignored;
     let in_flight = in_flight + u32::from(is_kept);
+    if outcome == Outcome::Ignored {
+        // Never a change of state, not even where `configure` has just moved the bounds: a cancelled permit has no time.
+        return Some(ProbeEnd {
+            next: word.with_round(Round { in_flight, ..round }),
+            cause: None,
+        });
+    }
     let successes = round.successes + u32::from(outcome == Outcome::Success);
     let failures = round.failures
         + if outcome == Outcome::Failure {

@@ -49,8 +49,9 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         };
         for stripe in window.stripes {
             // Relaxed: counters for display.
-            totals.rejected += stripe.rejected.load(Ordering::Relaxed);
-            totals.ignored += stripe.ignored.load(Ordering::Relaxed);
+            let (rejected, ignored) = (&stripe.rejected, &stripe.ignored);
+            totals.rejected = (totals.rejected).saturating_add(rejected.load(Ordering::Relaxed));
+            totals.ignored = (totals.ignored).saturating_add(ignored.load(Ordering::Relaxed));
         }
         Snapshot {
             state: word.state(),

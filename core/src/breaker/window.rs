@@ -203,6 +203,13 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         self.time(geometry).set_mature(tick, generation);
     }
 
+    /// Lets the next success be judged again, for a minimum that has changed.
+    pub(crate) fn forget_maturity(self, geometry: Geometry) {
+        if let Kind::Time | Kind::Decay = geometry.kind {
+            self.time(geometry).forget_maturity();
+        }
+    }
+
     /// The content of the window of `generation` at `now`.
     pub(crate) fn sum(self, geometry: Geometry, generation: u32, now: Nanos) -> Counts {
         match geometry.kind {
@@ -246,16 +253,16 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
                 let mut live = Counts::default();
                 for (calls, slow) in self.stripes.iter().filter_map(|stripe| stripe.at(0)) {
                     // Relaxed: totals for display.
-                    live.calls += calls.load(Ordering::Relaxed);
-                    live.slow += slow.load(Ordering::Relaxed);
+                    live.calls = live.calls.saturating_add(calls.load(Ordering::Relaxed));
+                    live.slow = live.slow.saturating_add(slow.load(Ordering::Relaxed));
                 }
                 live
             }
         };
         Counts {
-            calls: folded.calls + live.calls,
-            failures: folded.failures + live.failures,
-            slow: folded.slow + live.slow,
+            calls: folded.calls.saturating_add(live.calls),
+            failures: folded.failures.saturating_add(live.failures),
+            slow: folded.slow.saturating_add(live.slow),
         }
     }
 

@@ -2,6 +2,11 @@
 
 use fuseboard_core::{Counts, Nanos, Outcome, Reason, Rejected, Settled, State};
 
+/// A back-off factor of one.
+pub const BACKOFF_ONE: u64 = 1 << 20;
+/// A whole admission, as the ramp counts them.
+const ADMISSION: u64 = 1 << 26;
+
 /// The window, in plain numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Window {
@@ -38,8 +43,14 @@ pub struct Config {
     pub open_timeout: u64,
     /// Longest open time that back-off reaches.
     pub open_timeout_max: u64,
-    /// Back-off factor, whole.
+    /// Back-off factor, in units of 1 / [`BACKOFF_ONE`].
     pub backoff: u64,
+    /// Largest share that an open time is lengthened by, in parts per million.
+    pub jitter_ppm: u64,
+    /// Where the jitter's draws start.
+    pub jitter_seed: u64,
+    /// How long the admitted share rises after closing, nanoseconds; 0 is off.
+    pub ramp_up: u64,
     /// Probes in flight at once.
     pub half_open_requests: u32,
     /// Successful probes that close.
@@ -108,6 +119,8 @@ pub struct Breaker {
     openings: u32,
     /// When a forced opening ends.
     until: Option<u64>,
+    /// What the ramp owes the next call, while it rises.
+    credit: Option<u64>,
     /// When a generation began, kept by its parity: moments only grow.
     moments: [u64; 2],
     in_flight: u32,
@@ -134,6 +147,7 @@ impl Breaker {
             generation: 0,
             openings: 0,
             until: None,
+            credit: None,
             moments: [0, 0],
             in_flight: 0,
             successes: 0,
@@ -174,6 +188,7 @@ impl Breaker {
     fn change(&mut self, state: State, now: u64) {
         self.generation += 1;
         self.state = state;
+        self.credit = None;
         self.in_flight = 0;
         self.successes = 0;
         self.failures = 0;
@@ -191,9 +206,43 @@ impl Breaker {
         let cap = self.config.open_timeout_max.max(self.config.open_timeout);
         let mut duration = self.config.open_timeout;
         for _ in 0..self.openings.min(63) {
-            duration = duration.saturating_mul(self.config.backoff).min(cap);
+            let grown =
+                u128::from(duration) * u128::from(self.config.backoff) / u128::from(BACKOFF_ONE);
+            duration = grown.min(u128::from(cap)) as u64;
         }
-        duration
+        let spread = u128::from(duration) * u128::from(self.config.jitter_ppm) / 1_000_000;
+        // Generations are 28 bits wide, and this is the first output of splitmix64.
+        let seed = self.config.jitter_seed ^ (self.generation % (1 << 28));
+        let mut draw = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        draw = (draw ^ (draw >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        draw = (draw ^ (draw >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        draw ^= draw >> 31;
+        duration.saturating_add(((spread * u128::from(draw)) >> 64) as u64)
+    }
+
+    /// Whether the ramp admits a call, else how long it still rises.
+    fn ramp(&mut self, now: u64) -> Option<u64> {
+        let credit = self.credit?;
+        let (elapsed, whole) = (now.saturating_sub(*self.moment()), self.config.ramp_up);
+        if elapsed >= whole {
+            self.credit = None;
+            return None;
+        }
+        let tenth = ADMISSION / 10;
+        let risen = u128::from(ADMISSION - tenth) * u128::from(elapsed) / u128::from(whole);
+        let credit = credit + tenth + risen as u64;
+        if credit < ADMISSION {
+            self.credit = Some(credit);
+            return Some(whole - elapsed);
+        }
+        self.credit = Some((credit - ADMISSION).max(1));
+        None
+    }
+
+    /// Takes over everything but the window.
+    pub fn configure(&mut self, config: Config) {
+        let window = self.config.window;
+        self.config = Config { window, ..config };
     }
 
     /// Asks for admission.
@@ -203,7 +252,8 @@ impl Breaker {
     pub fn acquire(&mut self, now: u64) -> Result<Permit, Rejected> {
         self.judge_overdue(now);
         let wait = match self.state {
-            State::Closed | State::Disabled | State::MetricsOnly => None,
+            State::Closed => self.ramp(now).map(|wait| (Reason::Ramping, wait)),
+            State::Disabled | State::MetricsOnly => None,
             State::ForcedOpen => match self.until {
                 None => {
                     self.rejected += 1;
@@ -289,7 +339,11 @@ impl Breaker {
             State::HalfOpen => {
                 self.in_flight -= 1;
                 match outcome {
-                    Outcome::Ignored => self.ignored += 1,
+                    // Neutral: it decides nothing, whatever the bounds have become meanwhile.
+                    Outcome::Ignored => {
+                        self.ignored += 1;
+                        return Settled::Recorded;
+                    }
                     Outcome::Success if !slow => self.successes += 1,
                     Outcome::Success => self.failures += 1,
                     Outcome::Failure => self.failures += weight,
@@ -300,6 +354,8 @@ impl Breaker {
                 } else if self.successes >= self.config.half_open_successes {
                     self.openings = 0;
                     self.change(State::Closed, now);
+                    // The first call passes.
+                    self.credit = (self.config.ramp_up > 0).then_some(ADMISSION);
                 }
             }
             _ if outcome == Outcome::Ignored => self.ignored += 1,
@@ -568,6 +624,7 @@ impl Breaker {
         self.generation += 1;
         self.moments = [0, 0];
         *self.moment() = moment;
+        self.credit = None;
         (self.in_flight, self.successes, self.failures) = (0, 0, 0);
         self.flying.clear();
         let counting = matches!(self.state, State::Closed | State::MetricsOnly);

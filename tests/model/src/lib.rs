@@ -5,5 +5,8 @@
 
 pub mod breaker;
 pub mod concurrency;
+pub mod fixed_window;
+pub mod leaky_bucket;
+pub mod sliding_counter;
 pub mod sliding_window;
 pub mod token_bucket;

@@ -1,4 +1,4 @@
-//! The token bucket's model: exact fractions, no rounding anywhere.
+//! The token bucket's models, in exact fractions: a level that fills, and the schedule that core keeps as one word.
 
 /// A bucket whose tokens are counted in fractions of `per`: `units` of them flow in each nanosecond.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,5 +81,77 @@ impl TokenBucket {
         if self.level < cap {
             self.level = (self.level + u128::from(cost) * self.per).min(cap);
         }
+    }
+}
+
+/// GCRA: every time is multiplied by the rate's units.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    units: u128,
+    per: u128,
+    burst: u128,
+    tat: u128,
+}
+
+impl Schedule {
+    /// A full bucket: `units` in each `per` nanoseconds.
+    pub fn new(units: u64, per: u64, burst: u64) -> Self {
+        let (units, per, burst) = (units.into(), per.into(), burst.into());
+        Self {
+            units,
+            per,
+            burst,
+            tat: 0,
+        }
+    }
+
+    fn at(&self, now: u64) -> u128 {
+        u128::from(now) * self.units
+    }
+
+    /// Takes `cost` if it is there within `max_wait` and says how long the wait is; else how many nanoseconds too early
+    /// it asks (`None`: never).
+    ///
+    /// # Errors
+    /// The wait beyond `max_wait`.
+    pub fn acquire(&mut self, cost: u64, now: u64, max_wait: u64) -> Result<u64, Option<u64>> {
+        let span = u128::from(cost) * self.per;
+        let full = self.burst * self.per;
+        if span > full {
+            return Err(None);
+        }
+        let next = self.tat.max(self.at(now)) + span;
+        let wait = next
+            .saturating_sub(self.at(now) + full)
+            .div_ceil(self.units) as u64;
+        if wait > max_wait {
+            return Err(Some(wait - max_wait));
+        }
+        self.tat = next;
+        Ok(wait)
+    }
+
+    /// Whole units that would be admitted.
+    pub fn available(&self, now: u64) -> u64 {
+        let full = self.at(now) + self.burst * self.per;
+        (full.saturating_sub(self.tat.max(self.at(now))) / self.per) as u64
+    }
+
+    /// Gives `cost` back, up to a bucket that is full at `now`.
+    pub fn refund(&mut self, cost: u64, now: u64) {
+        if self.tat > self.at(now) {
+            let less = self.tat.saturating_sub(u128::from(cost) * self.per);
+            self.tat = less.max(self.at(now));
+        }
+    }
+
+    /// Empties it.
+    pub fn drain(&mut self, now: u64) {
+        self.tat = self.tat.max(self.at(now) + self.burst * self.per);
+    }
+
+    /// Another rate, of as many units, and another burst.
+    pub fn configure(&mut self, per: u64, burst: u64) {
+        (self.per, self.burst) = (per.into(), burst.into());
     }
 }

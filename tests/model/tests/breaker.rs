@@ -9,7 +9,7 @@ use fuseboard_core::{
     CircuitBreaker, CircuitBreakerConfig, Nanos, Observer, Outcome, RawPermit, Settled, State,
     Transition, Window as CoreWindow,
 };
-use fuseboard_model::breaker::{Breaker, Config, Permit, Window};
+use fuseboard_model::breaker::{BACKOFF_ONE, Breaker, Config, Permit, Window};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
 
@@ -89,7 +89,10 @@ prop_compose! {
         minimum in 1_u64..12,
         open_timeout in 1..4 * SECOND,
         open_timeout_max in 1..20 * SECOND,
-        backoff in 1_u64..4,
+        backoff in prop_oneof![Just(BACKOFF_ONE), BACKOFF_ONE..4 * BACKOFF_ONE],
+        jitter_ppm in prop_oneof![3 => Just(0_u64), 1 => 1..=1_000_000_u64],
+        jitter_seed in any::<u64>(),
+        ramp_up in prop_oneof![3 => Just(0_u64), 1 => 1..5 * SECOND],
         half_open_requests in 1_u32..4,
         half_open_successes in 1_u32..5,
         half_open_failures in 0_u32..3,
@@ -111,7 +114,7 @@ prop_compose! {
             _ => false,
         };
         Config {
-            count_overdue, failure_ppm, minimum, open_timeout, open_timeout_max, backoff, half_open_requests,
+            count_overdue, failure_ppm, minimum, open_timeout, open_timeout_max, backoff, jitter_ppm, jitter_seed, ramp_up, half_open_requests,
             half_open_successes, half_open_failures, probe_lease, window, slow_call, slow_ppm,
         }
     }
@@ -125,7 +128,10 @@ fn real(config: &Config) -> CircuitBreaker<10, 1> {
             .minimum_requests(config.minimum)
             .open_timeout(Nanos::new(config.open_timeout))
             .open_timeout_max(Nanos::new(config.open_timeout_max))
-            .open_backoff(config.backoff as f64)
+            .open_backoff(config.backoff as f64 / BACKOFF_ONE as f64)
+            .open_jitter(ppm(config.jitter_ppm))
+            .jitter_seed(config.jitter_seed)
+            .ramp_up(Nanos::new(config.ramp_up))
             .half_open_requests(config.half_open_requests)
             .half_open_successes(Some(config.half_open_successes))
             .half_open_failures(config.half_open_failures)

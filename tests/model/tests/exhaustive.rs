@@ -12,7 +12,7 @@ use fuseboard_core::{
     CircuitBreaker, CircuitBreakerConfig, Counts, Nanos, Outcome, RawPermit, Rejected, Settled,
     Snapshot, State, Window as CoreWindow,
 };
-use fuseboard_model::breaker::{Breaker, Config, Permit, Window};
+use fuseboard_model::breaker::{BACKOFF_ONE, Breaker, Config, Permit, Window};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -42,7 +42,10 @@ fn base(window: Window) -> Config {
         minimum: 1,
         open_timeout: SPAN,
         open_timeout_max: SPAN,
-        backoff: 1,
+        backoff: BACKOFF_ONE,
+        jitter_ppm: 0,
+        jitter_seed: 0,
+        ramp_up: 0,
         half_open_requests: 1,
         half_open_successes: 1,
         half_open_failures: 0,
@@ -62,7 +65,7 @@ fn real(config: &Config) -> CircuitBreaker {
             .minimum_requests(config.minimum)
             .open_timeout(Nanos::new(config.open_timeout))
             .open_timeout_max(Nanos::new(config.open_timeout_max))
-            .open_backoff(config.backoff as f64)
+            .open_backoff(config.backoff as f64 / BACKOFF_ONE as f64)
             .half_open_requests(config.half_open_requests)
             .half_open_successes(Some(config.half_open_successes))
             .half_open_failures(config.half_open_failures)
@@ -502,7 +505,7 @@ fn b16_b20_backoff_grows_and_a_clock_that_jumps_opens_nothing_early() {
         Back(u64::MAX),
     ];
     let config = Config {
-        backoff: 2,
+        backoff: 2 * BACKOFF_ONE,
         open_timeout_max: 3 * SPAN,
         ..base(Window::Count(1))
     };

@@ -59,6 +59,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Fuzzes the core against its models: [TARGET...] [--runs N] [--seed S] [--faults].
+    #[command(disable_help_flag = true)]
+    Fuzz {
+        /// Handed on as they are; `--help` says more.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -69,7 +76,10 @@ fn main() -> ExitCode {
         }
         Task::Test { names, deep, .. } => test(&names, deep),
         Task::Faults { names, bless } => faults(&names, bless),
-        Task::Conformance { arguments } => conformance(&arguments),
+        Task::Conformance { arguments } => {
+            hand_on(&["--package", "fuseboard-conformance"], &arguments)
+        }
+        Task::Fuzz { arguments } => hand_on(&["--package", "fuseboard-fuzz"], &arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -106,12 +116,13 @@ fn faults(names: &[String], bless: bool) -> Result<ExitCode> {
     })
 }
 
-/// Runs the conformance program where the user stands, so that relative paths mean what they say.
-fn conformance(arguments: &[OsString]) -> Result<ExitCode> {
+/// Runs a program of ours where the user stands, so that relative paths mean what they say.
+fn hand_on(program: &[&str], arguments: &[OsString]) -> Result<ExitCode> {
     let place = Place::find()?;
     let mut command = Command::new(&place.cargo);
     command
-        .args(["run", "--quiet", "--package", "fuseboard-conformance"])
+        .args(["run", "--quiet"])
+        .args(program)
         .arg("--manifest-path")
         .arg(place.root.join("Cargo.toml"))
         .arg("--")

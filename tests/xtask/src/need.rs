@@ -14,6 +14,8 @@ use crate::place::{Place, capture};
 pub enum Need {
     /// `cc`.
     Compiler,
+    /// `c++`.
+    CppCompiler,
     /// A virtual environment below the build folder, of Python 3.11 or newer.
     Python,
     /// The standard library of a target.
@@ -41,6 +43,10 @@ impl Need {
                 let there = || succeeds(place.command("cc").arg("--version"));
                 system("a C compiler (`cc`)", &["gcc", "libc6-dev"], there)
                     .map(|()| Prepared::Ready)
+            }
+            Self::CppCompiler => {
+                let there = || succeeds(place.command("c++").arg("--version"));
+                system("a C++ compiler (`c++`)", &["g++"], there).map(|()| Prepared::Ready)
             }
             Self::Python => python(place).map(|()| Prepared::Ready),
             Self::Target(target) => standard_library(place, target),

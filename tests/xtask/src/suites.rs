@@ -176,6 +176,34 @@ pub const SUITES: &[Suite] = &[
         )],
     },
     Suite {
+        name: "fuzz",
+        about: "a million inputs, guided by coverage: histories, traces, settings and hostile words against the models",
+        needs: &[Need::CppCompiler],
+        steps: &[
+            cargo(
+                &[
+                    "test",
+                    "--no-fail-fast",
+                    "--profile",
+                    "loom",
+                    "--target-dir",
+                    "{target}/loom",
+                    "-p",
+                    "fuseboard-fuzz",
+                ],
+                Reader::Libtest,
+            ),
+            cargo(
+                &["run", "--quiet", "-p", "fuseboard-fuzz"],
+                Reader::Conformance,
+            ),
+            cargo(
+                &["run", "--quiet", "-p", "fuseboard-fuzz", "--", "--faults"],
+                Reader::Conformance,
+            ),
+        ],
+    },
+    Suite {
         name: "conformance",
         about: "the traces that every language must answer alike",
         needs: &[],

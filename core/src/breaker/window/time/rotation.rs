@@ -91,6 +91,11 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                 }
             }
         }
+        self.forget_maturity();
+    }
+
+    /// The minimum may not be reached any more: successes are judged until it is.
+    pub(in crate::breaker::window) fn forget_maturity(self) {
         // Relaxed: a hint; the generation beside it makes a late `set_mature` harmless.
         self.tick.fetch_and(!MATURE, Ordering::Relaxed);
     }
