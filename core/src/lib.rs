@@ -9,6 +9,7 @@ mod fault;
 mod sync;
 
 mod nanos;
+mod ratio;
 
 mod error;
 mod event;

@@ -16,7 +16,9 @@ pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering, fence};
 /// It is `true` on every 64-bit target. On 32-bit targets without 64-bit compare-and-swap (Cortex-M3
 /// and M4, riscv32) `portable-atomic` falls back to a lock: there the words must not be shared
 /// with an interrupt handler or between processes. Feature `require-lock-free` makes that a
-/// compile error.
+/// compile error. The firmware of a machine with one core makes it `true` by `portable-atomic`'s feature
+/// `unsafe-assume-single-core`: the words are then changed with interrupts disabled. Its feature `critical-section` does not help
+/// where the machine has 32-bit compare-and-swap.
 #[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
 pub const LOCK_FREE: bool = AtomicU64::is_always_lock_free();
 /// Under a model checker each word is one step.

@@ -4,6 +4,7 @@ use crate::breaker::rules::{FACTOR_ONE, OpenRules, PPM};
 use crate::breaker::word::Word;
 use crate::fault::fault;
 use crate::nanos::Nanos;
+use crate::ratio::share;
 
 /// `timeout * factor^openings`, capped at `timeout_max` (but never below `timeout`), then
 /// lengthened by a share of `jitter` that is drawn from the seed and the generation.
@@ -34,27 +35,27 @@ fn grown(
 ) -> Nanos {
     let cap = fault!(
         "back_off_without_cap",
-        u128::from(u64::MAX),
-        u128::from(timeout_max.max(timeout).get())
+        u64::MAX,
+        timeout_max.max(timeout).get()
     );
-    let mut duration = u128::from(timeout.get());
+    let mut duration = timeout.get();
     for _ in 0..word.openings() {
         if duration >= cap {
             break;
         }
-        // Both factors are below 2^64, and the cap keeps the product there.
-        duration =
-            (duration * u128::from(factor.max(FACTOR_ONE)) / u128::from(FACTOR_ONE)).min(cap);
+        duration = share(duration, factor.max(FACTOR_ONE), FACTOR_ONE)
+            .0
+            .min(cap);
     }
-    let spread = duration * u128::from(jitter_ppm) / u128::from(PPM);
-    let draw = u128::from(splitmix64(seed ^ u64::from(word.generation())));
-    let jitter = (spread * draw) >> 64;
+    let spread = share(duration, jitter_ppm.into(), PPM.into()).0;
+    let draw = splitmix64(seed ^ u64::from(word.generation()));
+    let jitter = ((u128::from(spread) * u128::from(draw)) >> 64) as u64;
     let duration = fault!(
         "jitter_shortens",
         duration - 2 * jitter.min(duration / 2),
         duration
     );
-    Nanos::new(u64::try_from(duration + jitter).unwrap_or(u64::MAX))
+    Nanos::new(duration.saturating_add(jitter))
 }
 
 /// Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014).

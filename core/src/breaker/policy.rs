@@ -9,6 +9,7 @@ use crate::event::{Cause, Counts, State};
 use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::outcome::Outcome;
+use crate::ratio::share;
 use crate::rejected::{Reason, Rejected};
 
 /// What a request meets.
@@ -118,10 +119,10 @@ pub(crate) fn admit_ramping(word: Word, moment: Nanos, now: Nanos, ramp_up: Nano
         };
     }
     // A tenth at once, the other nine tenths in proportion to the time.
-    let tenth = u128::from(CREDIT_ONE / 10);
-    let rest = u128::from(CREDIT_ONE) - tenth;
-    let share = tenth + rest * u128::from(elapsed.get()) / u128::from(ramp_up.get());
-    let credit = word.ramp_credit() + share as u32;
+    let tenth = CREDIT_ONE / 10;
+    let rest = u64::from(CREDIT_ONE - tenth);
+    let (grown, _) = share(rest, elapsed.get(), ramp_up.get());
+    let credit = word.ramp_credit() + tenth + grown as u32;
     if credit >= CREDIT_ONE {
         // 1 is the least credit of a breaker that is ramping: 0 says that it is not.
         let next = word.with_ramp_credit((credit - CREDIT_ONE).max(1));

@@ -11,6 +11,7 @@
 use crate::error::ConfigError;
 use crate::fault::fault;
 use crate::nanos::Nanos;
+use crate::ratio::share;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 use crate::token_bucket::quota::Quota;
 
@@ -136,12 +137,14 @@ impl Warmth {
 
     /// What `span` divisions cost at `base`, the moment on the bucket's own clock.
     pub(crate) fn price(self, span: u64, base: u64) -> u64 {
-        let (cold, period) = (u128::from(self.cold(base)), u128::from(self.period));
-        let period = period.max(1);
-        // 64 bits, 10 bits, and 64 bits again: the product of the first two and a share fits; rounded up.
-        let dear = u128::from(span) * u128::from(self.extra);
-        let more = dear / period * cold + (dear % period * cold).div_ceil(period);
-        span.saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
+        // `extra` times the share of `span` that is cold, rounded up.
+        let (whole, rest) = share(span, self.cold(base), self.period);
+        let (carry, left) = share(rest, self.extra, self.period);
+        whole
+            .saturating_mul(self.extra)
+            .saturating_add(carry)
+            .saturating_add(u64::from(left > 0))
+            .saturating_add(span)
     }
 
     /// Whole units that `room` divisions pay for at `base`.

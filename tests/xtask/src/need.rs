@@ -20,6 +20,8 @@ pub enum Need {
     Python,
     /// The standard library of a target.
     Target(&'static str),
+    /// `qemu-system-arm`.
+    Emulator,
     /// A machine of this architecture and system.
     Host(&'static str, &'static str),
 }
@@ -50,6 +52,11 @@ impl Need {
             }
             Self::Python => python(place).map(|()| Prepared::Ready),
             Self::Target(target) => standard_library(place, target),
+            Self::Emulator => {
+                let there = || succeeds(place.command("qemu-system-arm").arg("--version"));
+                system("an emulator of Arm machines", &["qemu-system-arm"], there)
+                    .map(|()| Prepared::Ready)
+            }
             Self::Host(architecture, system) => Ok(host(architecture, system)),
         }
     }

@@ -131,7 +131,7 @@ fn every_ordering_says_why() {
 fn imports_follow_the_flow() {
     // Each row may name those before it, not those after it.
     const FLOW: [&[&str]; 6] = [
-        &["sync", "nanos"],
+        &["sync", "nanos", "ratio"],
         &["outcome", "rejected", "error", "event"],
         &["clock", "snapshot", "shadow"],
         &[

@@ -139,7 +139,7 @@ pub(super) fn push(
                 before = seen.empty(generation);
             }
         }
-        let index = before.index() % ring.size;
+        let index = before.index() % ring.size.max(1);
         let leaving = if before.is_full() && !fault!("count_window_stands_still") {
             ring.read(index)
         } else {
@@ -183,7 +183,7 @@ impl Ring<'_> {
         if head.index() == 0 && !head.is_full() {
             return true;
         }
-        let place = (head.index() + self.size - 1) % self.size;
+        let place = (head.index() + self.size - 1) % self.size.max(1);
         let Some((word, shift)) = self.place(place) else {
             return true;
         };
@@ -263,7 +263,7 @@ pub(super) fn save(
         let mut packed = [0_u64; PACKED];
         for place in 0..number {
             if let Some(word) = packed.get_mut((place / 32) as usize) {
-                *word |= ring.read((oldest + place) % ring.size) << (place % 32 * 2);
+                *word |= ring.read((oldest + place) % ring.size.max(1)) << (place % 32 * 2);
             }
         }
         // Acquire: keeps the reads of the ring before it; they are this head's only if it stands.

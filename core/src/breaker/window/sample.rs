@@ -1,5 +1,7 @@
 //! What goes into a window, and what comes out of it to be judged.
 
+use core::num::NonZeroU64;
+
 use crate::breaker::window::slot::WEIGHT_MAX;
 use crate::event::Counts;
 
@@ -87,7 +89,8 @@ impl Weighed {
 
     /// In whole calls, rounded to the nearest.
     pub(crate) fn rounded(self) -> Counts {
-        let round = |count: u64| (count + self.one / 2) / self.one;
+        let one = NonZeroU64::new(self.one).unwrap_or(NonZeroU64::MIN);
+        let round = |count: u64| (count + one.get() / 2) / one;
         Counts {
             calls: round(self.counts.calls),
             failures: round(self.counts.failures),

@@ -41,7 +41,7 @@ impl Tick {
 
     pub(super) fn at(now: Nanos, slot: Nanos, slots: u64) -> Self {
         let number = fault!("window_stands_still", 0, now.get() / slot.get().max(1));
-        Self(number << TICK_SHIFT | (number % slots) << INDEX_SHIFT)
+        Self(number << TICK_SHIFT | (number % slots.max(1)) << INDEX_SHIFT)
     }
 
     pub(super) fn number(self) -> u64 {
