@@ -12,3 +12,4 @@ pub mod faults;
 pub mod history;
 pub mod schedule;
 pub mod sometimes;
+pub mod stall;

@@ -72,6 +72,30 @@ fn b8_w3_two_failures_trip() {
     });
 }
 
+/// B8: two threads, one failure each, in two slots of the window: the crossing is never lost.
+#[test]
+fn b8_two_failures_in_two_slots_trip() {
+    explore("b8_two_slots", Some(3), 100, || {
+        let breaker = Arc::new(Small::new(config()));
+        let threads: Vec<_> = [T0, Nanos::from_secs(1)]
+            .into_iter()
+            .map(|now| {
+                let breaker = Arc::clone(&breaker);
+                let permit = breaker.acquire(T0, &()).expect("closed");
+                thread::spawn(move || breaker.settle(permit, Outcome::Failure, now, &()))
+            })
+            .collect();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), Settled::Recorded);
+        }
+        assert_eq!(
+            breaker.state(),
+            State::Open,
+            "both are in the window and reach the minimum"
+        );
+    });
+}
+
 /// B8: two threads, a failure and a success that completes the minimum: the trip is found, whoever is last.
 #[test]
 fn b8_a_success_that_completes_the_minimum_trips() {
