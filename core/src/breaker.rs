@@ -2,6 +2,8 @@
 
 pub(crate) mod borrowed;
 pub(crate) mod config;
+#[cfg(fuseboard_shuttle)]
+pub mod kernel;
 mod manual;
 mod open_duration;
 mod overdue;

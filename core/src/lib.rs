@@ -46,6 +46,9 @@ pub use crate::admission::{Admission, AdmissionPermit};
 pub use crate::breaker::CircuitBreaker;
 pub use crate::breaker::borrowed::Permit;
 pub use crate::breaker::config::{CircuitBreakerConfig, Window};
+#[cfg(fuseboard_shuttle)]
+#[doc(hidden)]
+pub use crate::breaker::kernel;
 pub use crate::breaker::permit::RawPermit;
 pub use crate::breaker::saved::{RestoreError, SAVED_MAX, Saved};
 pub use crate::clock::Clock;

@@ -10,6 +10,7 @@ pub mod breaker;
 pub mod clock;
 pub mod faults;
 pub mod history;
+pub mod protocol;
 pub mod schedule;
 pub mod sometimes;
 pub mod stall;
