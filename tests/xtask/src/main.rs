@@ -66,6 +66,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Runs every policy under a storm of threads: [--seconds N] [--seed S].
+    #[command(disable_help_flag = true)]
+    Soak {
+        /// Handed on as they are; `--help` says more.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -80,6 +87,9 @@ fn main() -> ExitCode {
             hand_on(&["--package", "fuseboard-conformance"], &arguments)
         }
         Task::Fuzz { arguments } => hand_on(&["--package", "fuseboard-fuzz"], &arguments),
+        Task::Soak { arguments } => {
+            hand_on(&["--release", "--package", "fuseboard-soak"], &arguments)
+        }
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -204,6 +204,41 @@ pub const SUITES: &[Suite] = &[
         ],
     },
     Suite {
+        name: "soak",
+        about: "five seconds of storms on every policy, and that they find seeded faults; a minute: `cargo xtask soak`",
+        needs: &[],
+        steps: &[
+            cargo(
+                &[
+                    "run",
+                    "--quiet",
+                    "--release",
+                    "-p",
+                    "fuseboard-soak",
+                    "--",
+                    "--seconds",
+                    "5",
+                ],
+                Reader::Exit,
+            ),
+            Step {
+                cfg: Some("fuseboard_faults"),
+                ..cargo(
+                    &[
+                        "test",
+                        "--no-fail-fast",
+                        "--release",
+                        "--target-dir",
+                        "{target}/soak",
+                        "-p",
+                        "fuseboard-soak",
+                    ],
+                    Reader::Libtest,
+                )
+            },
+        ],
+    },
+    Suite {
         name: "conformance",
         about: "the traces that every language must answer alike",
         needs: &[],
