@@ -1,6 +1,6 @@
 //! [`ConfigError`]: a setting that can never work, named.
 
-use crate::fault::fault;
+use crate::fault::{const_unless_faults, fault};
 use crate::nanos::Nanos;
 use core::fmt;
 
@@ -55,9 +55,11 @@ impl ConfigError {
         }
     }
 
-    /// The setting's name, the same in every language.
-    pub const fn field(&self) -> &'static str {
-        self.field
+    const_unless_faults! {
+        /// The setting's name, the same in every language.
+        pub const fn field(&self) -> &'static str {
+            fault!("error_names_another_field", "config", self.field)
+        }
     }
 
     /// The allowed range and what to do, in words.
@@ -68,12 +70,8 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            field,
-            given,
-            allowed,
-        } = self;
-        let field = fault!("error_names_nothing", &"a setting", field);
+        let Self { given, allowed, .. } = self;
+        let field = self.field();
         match given {
             Given::Integer(value) => write!(f, "{field} is {value}; allowed: {allowed}"),
             Given::Decimal(value) => write!(f, "{field} is {value}; allowed: {allowed}"),

@@ -28,6 +28,21 @@ macro_rules! fault {
 }
 pub(crate) use fault;
 
+/// A `const fn` in the code that ships; a fault is chosen while the program runs.
+macro_rules! const_unless_faults {
+    ($(#[$meta:meta])* $vis:vis const fn $($rest:tt)*) => {
+        #[cfg(not(fuseboard_faults))]
+        $(#[$meta])*
+        $vis const fn $($rest)*
+        #[cfg(fuseboard_faults)]
+        // What only a `const fn` has to write out.
+        #[allow(clippy::all, clippy::pedantic)]
+        $(#[$meta])*
+        $vis fn $($rest)*
+    };
+}
+pub(crate) use const_unless_faults;
+
 /// Whether `name` is the fault of this process. Plain std inside, which a model checker does not see.
 #[cfg(fuseboard_faults)]
 pub(crate) fn is_seeded(name: &str) -> bool {

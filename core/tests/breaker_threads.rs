@@ -41,7 +41,7 @@ fn windows() -> [Window; 4] {
 }
 
 #[test]
-fn w3_no_update_is_lost_in_any_window() {
+fn w2_w3_no_update_is_lost_in_any_window() {
     for window in windows() {
         let breaker: CircuitBreaker<10, 4> = CircuitBreaker::new(
             CircuitBreakerConfig::new()

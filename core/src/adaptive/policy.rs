@@ -52,7 +52,12 @@ pub(crate) fn published(limit: u64, probing: bool, settings: &Settings) -> u32 {
     } else {
         limit
     };
-    ((limit >> FRACTION_BITS) as u32).clamp(settings.min_limit, settings.max_limit)
+    let limit = (limit >> FRACTION_BITS) as u32;
+    fault!(
+        "adaptive_published_unbounded",
+        limit,
+        limit.clamp(settings.min_limit, settings.max_limit)
+    )
 }
 
 fn tolerance(settings: &Settings) -> u64 {

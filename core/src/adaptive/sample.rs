@@ -10,6 +10,7 @@
 //! A latency is in units of 64 ns, at most 2^32 - 1: the sum of all samples fits. When the samples are full, later ones
 //! change only the two bits. Every bit pattern is legal.
 
+use crate::fault::fault;
 use crate::nanos::Nanos;
 
 /// Nanoseconds in a unit, as a shift.
@@ -60,7 +61,7 @@ impl Samples {
     }
 
     /// With one more call: its latency (unless it was dropped unmeasured), and whether it met a limit in use.
-    pub(crate) const fn with(self, latency: Option<u64>, dropped: bool, used: bool) -> Self {
+    pub(crate) fn with(self, latency: Option<u64>, dropped: bool, used: bool) -> Self {
         let mut word = self.0;
         if dropped {
             word |= DROPPED;
@@ -69,10 +70,14 @@ impl Samples {
             word |= USED;
         }
         match latency {
-            Some(latency) if self.count() < COUNT_MASK => {
+            Some(latency) if self.count() < COUNT_MASK || fault!("samples_spill") => {
                 // Foreign bits may hold any sum: it stays in its field.
                 let sum = (word & SUM_MASK) + latency;
-                let sum = if sum > SUM_MASK { SUM_MASK } else { sum };
+                let sum = if sum > SUM_MASK && !fault!("samples_spill") {
+                    SUM_MASK
+                } else {
+                    sum
+                };
                 Self((word & !SUM_MASK | sum) + (1 << COUNT_SHIFT))
             }
             _ => Self(word),

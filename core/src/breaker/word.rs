@@ -82,10 +82,10 @@ impl Word {
     }
 
     /// Closed, not ramping up and not watched: whoever asks is admitted and the word stays. One test of the bits.
-    pub(crate) const fn is_plainly_closed(self) -> bool {
+    pub(crate) fn is_plainly_closed(self) -> bool {
         const RAMP_AND_WATCH: u64 = !0 << OPENINGS_SHIFT;
         const STATE: u64 = (1 << STATE_BITS) - 1;
-        self.0 & (RAMP_AND_WATCH | STATE) == 0
+        self.0 & (fault!("ramping_is_closed", 0, RAMP_AND_WATCH) | STATE) == 0
     }
 
     /// The generation alone, where it stands in the word.
@@ -147,7 +147,7 @@ impl Word {
     }
 
     /// The same word with an empty round, or with no ramp.
-    pub(crate) const fn without_round(self) -> Self {
+    pub(crate) fn without_round(self) -> Self {
         self.with_ramp_credit(0)
     }
 
@@ -156,8 +156,9 @@ impl Word {
         self.field(IN_FLIGHT_SHIFT, 3 * ROUND_BITS)
     }
 
-    pub(crate) const fn with_ramp_credit(self, credit: u32) -> Self {
-        self.with_field(IN_FLIGHT_SHIFT, 3 * ROUND_BITS, credit)
+    pub(crate) fn with_ramp_credit(self, credit: u32) -> Self {
+        let bits = fault!("credit_is_cut", 2, 3) * ROUND_BITS;
+        self.with_field(IN_FLIGHT_SHIFT, bits, credit)
     }
 
     /// The first word of the next generation, in `state`, with an empty round.

@@ -193,7 +193,11 @@ impl KeyedEntry {
 
     /// Claims the place for `tag`; `Some`: what it then holds.
     pub(crate) fn claim(&self, held: Held, tag: Tag) -> Option<Held> {
-        let owner = held.owner.next(tag);
+        let owner = fault!(
+            "keyed_version_kept",
+            Owner { tag, ..held.owner },
+            held.owner.next(tag)
+        );
         let tat = owner.claim();
         self.swap_tat(held, tat).then_some(Held { owner, tat })
     }

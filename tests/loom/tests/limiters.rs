@@ -9,7 +9,7 @@ use fuseboard_loom::explore;
 use loom::sync::Arc;
 use loom::thread;
 
-/// L1, L3: two threads, two requests each, with a clock that one of them moves between its look and its request: the
+/// L1, L3, T3: two threads, two requests each, with a clock that one of them moves between its look and its request: the
 /// other's look may be stale. Never more than the burst and what flowed in.
 #[test]
 fn l1_l3_token_bucket_with_stale_times() {

@@ -7,6 +7,7 @@ mod report;
 mod run;
 mod suites;
 mod tally;
+mod verification;
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode, Stdio};
@@ -52,6 +53,8 @@ enum Task {
         #[arg(long)]
         bless: bool,
     },
+    /// Writes VERIFICATION.md: which test shows which promise.
+    Verification,
     /// Plays conformance traces: PATH... [--host rust|c|cpp|python|all].
     #[command(disable_help_flag = true)]
     Conformance {
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         }
         Task::Test { names, deep, .. } => test(&names, deep),
         Task::Faults { names, bless } => faults(&names, bless),
+        Task::Verification => verification(),
         Task::Conformance { arguments } => {
             hand_on(&["--package", "fuseboard-conformance"], &arguments)
         }
@@ -124,6 +128,14 @@ fn faults(names: &[String], bless: bool) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn verification() -> Result<ExitCode> {
+    let root = Place::find()?.root;
+    let page = verification::page(&root)?;
+    std::fs::write(root.join(verification::PAGE), page)
+        .with_context(|| format!("cannot write {}", verification::PAGE))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs a program of ours where the user stands, so that relative paths mean what they say.

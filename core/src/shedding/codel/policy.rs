@@ -67,7 +67,7 @@ pub(crate) fn step(law: Law, stands: bool, tick: u64) -> (Law, bool) {
         if tick < law.next {
             return (law, true);
         }
-        let count = (law.count + 1).min(COUNT_MAX);
+        let count = (law.count + 1).min(fault!("codel_count_spills", u32::MAX, COUNT_MAX));
         let shed = Law {
             count,
             next: due(law.next, count),
