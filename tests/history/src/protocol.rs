@@ -69,6 +69,25 @@ enum Place {
     },
 }
 
+impl Place {
+    /// The permit that the caller has not yet settled.
+    fn settles(self) -> Option<Permit> {
+        match self {
+            Self::Holding { permit }
+            | Self::Settling { permit, .. }
+            | Self::Raising {
+                then: Then::Settled { permit, .. },
+                ..
+            }
+            | Self::Swapping {
+                then: Then::Settled { permit, .. },
+                ..
+            } => Some(permit),
+            _ => None,
+        }
+    }
+}
+
 /// What a won swap was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Then {
@@ -182,20 +201,10 @@ impl Protocol {
             return 0;
         }
         let holds = |caller: &&Caller| {
-            let permit = match caller.place {
-                Place::Holding { permit }
-                | Place::Settling { permit, .. }
-                | Place::Raising {
-                    then: Then::Settled { permit, .. },
-                    ..
-                }
-                | Place::Swapping {
-                    then: Then::Settled { permit, .. },
-                    ..
-                } => permit,
-                _ => return false,
-            };
-            permit.is_probe && permit.generation == generation
+            caller
+                .place
+                .settles()
+                .is_some_and(|permit| permit.is_probe && permit.generation == generation)
         };
         all.callers.iter().filter(holds).count() as u32 + u32::from(all.lost)
     }

@@ -16,7 +16,7 @@ use fuseboard_history::faults::{NOT_LINEARIZABLE, must_be_caught};
 use fuseboard_history::history::History;
 use fuseboard_history::schedule::{explore, interrupted};
 use fuseboard_history::sometimes::Sometimes;
-use fuseboard_model::breaker::{Config, Window};
+use fuseboard_model::breaker::{BACKOFF_ONE, Config, Window};
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
 
@@ -31,7 +31,7 @@ fn config(window: Window) -> Config {
         minimum: 2,
         open_timeout: SECOND,
         open_timeout_max: SECOND,
-        backoff: 1,
+        backoff: BACKOFF_ONE,
         half_open_requests: 1,
         half_open_successes: 1,
         half_open_failures: 0,
@@ -40,6 +40,9 @@ fn config(window: Window) -> Config {
         slow_call: None,
         slow_ppm: 1_000_000,
         count_overdue: false,
+        jitter_ppm: 0,
+        jitter_seed: 0,
+        ramp_up: 0,
     }
 }
 
@@ -50,7 +53,7 @@ fn settings(config: &Config) -> CircuitBreakerConfig {
         .minimum_requests(config.minimum)
         .open_timeout(Nanos::new(config.open_timeout))
         .open_timeout_max(Nanos::new(config.open_timeout_max))
-        .open_backoff(config.backoff as f64)
+        .open_backoff(config.backoff as f64 / BACKOFF_ONE as f64)
         .half_open_requests(config.half_open_requests)
         .half_open_successes(Some(config.half_open_successes))
         .half_open_failures(config.half_open_failures)
@@ -432,7 +435,7 @@ fn b3_b11_b16_rounds_of_two_histories() {
         half_open_successes: 2,
         half_open_failures: 1,
         open_timeout_max: 4 * SECOND,
-        backoff: 2,
+        backoff: 2 * BACKOFF_ONE,
         slow_call: Some(SECOND / 2),
         ..config(Window::Count(2))
     };

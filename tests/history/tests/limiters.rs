@@ -5,19 +5,24 @@
 //! it: if another request is faster, that one's admission counts from the later time (`Overtaken`). And the units of
 //! one admission are written down one after another: such a raise between them counts for the later units alone (`Written`).
 //! Both reject longer by at most the difference of two threads' clocks, and admit nothing more.
+//!
+//! A key that enters the keyed table first makes room (`Overtaken`, before its own request): another may be faster into it.
 #![cfg(fuseboard_shuttle)]
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use fuseboard_core::{
-    ConcurrencyLimit, Nanos, Rate, SlidingWindowRateLimiter, TokenBucketRateLimiter,
+    ConcurrencyLimit, KeyedRateLimiter, Nanos, Rate, SlidingWindowRateLimiter,
+    TokenBucketRateLimiter, WhenFull,
 };
 use fuseboard_history::clock::{Clock, SECOND, START};
 use fuseboard_history::faults::{NOT_LINEARIZABLE, must_be_caught};
 use fuseboard_history::history::History;
-use fuseboard_history::schedule::{explore, steps_of};
+use fuseboard_history::schedule::{explore, interrupted, steps_of};
 use fuseboard_history::sometimes::Sometimes;
 use fuseboard_model::concurrency::Concurrency;
+use fuseboard_model::keyed::Keyed;
 use fuseboard_model::sliding_window::SlidingWindow;
 use fuseboard_model::token_bucket::TokenBucket;
 use shuttle::rand::{Rng, thread_rng};
@@ -336,12 +341,121 @@ fn k1_k2_k3_k4_concurrency_histories() {
     all.must_all_have_happened();
 }
 
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct KeyedSpec {
+    table: Keyed,
+    /// Operations that are over.
+    ended: BTreeSet<usize>,
+}
+
+/// An operation's number, its key, what it asks.
+#[derive(Clone, Debug, PartialEq)]
+struct ForKey(usize, u64, Call);
+
+impl SequentialSpec for KeyedSpec {
+    type Op = ForKey;
+    type Ret = Answer;
+
+    fn invoke(&mut self, ForKey(id, key, call): &ForKey) -> Answer {
+        match *call {
+            Acquire { now, .. } => {
+                self.ended.insert(*id);
+                answer(self.table.acquire(*key, now).map_err(Some))
+            }
+            Overtaken { now } => {
+                if !self.ended.contains(id) {
+                    self.table.make_room(*key, now);
+                }
+                Done
+            }
+            ref other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Two keys in a table with so many places.
+fn keyed_histories<const N: usize>(name: &str, cases: &[&'static str]) {
+    let seen = Sometimes::new(cases);
+    let all = seen.clone();
+    let has_one_place = N == 1;
+    explore(name, 2_000, move || {
+        let quota = (Rate::per_second(1), 2);
+        let table = Arc::new(KeyedRateLimiter::<N>::new(
+            quota.0,
+            quota.1,
+            WhenFull::Reject,
+        ));
+        let clock = Arc::new(Clock::default());
+        let history: History<ForKey, (Answer, bool)> = History::default();
+        let latest = Arc::new(Mutex::new(None));
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let (table, clock) = (Arc::clone(&table), Arc::clone(&clock));
+                let latest = Arc::clone(&latest);
+                let (history, seen) = (history.clone(), seen.clone());
+                thread::spawn(move || {
+                    let mut last = START;
+                    for operation in 0..OPERATIONS {
+                        let now = clock.look(&mut last);
+                        let (key, at) = (thread_rng().gen_range(0..2), Nanos::new(now));
+                        let id = thread * OPERATIONS + operation;
+                        let call = ForKey(id, key, Acquire { cost: 1, now });
+                        let (answer, _) = history.record(thread, call, || {
+                            let (interrupted, result) = interrupted(|| table.try_acquire(key, at));
+                            (real(result), interrupted)
+                        });
+                        seen.count("admitted", answer == Admitted);
+                        let is_rejected = matches!(answer, Rejected(Some(_)));
+                        seen.count("rejected", is_rejected);
+                        if answer == Admitted {
+                            let before = latest.lock().unwrap().replace(key);
+                            let is_other = before.is_some_and(|before| before != key);
+                            seen.count("place taken over", has_one_place && is_other);
+                        }
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let spec = KeyedSpec {
+            table: Keyed::new(N, SECOND, quota.1),
+            ended: BTreeSet::new(),
+        };
+        history.must_be_linearizable(spec, |call, (answer, interrupted)| {
+            let mut parts = vec![(call.clone(), answer.clone())];
+            if let (&ForKey(id, key, Acquire { now, .. }), true) = (call, interrupted) {
+                parts.push((ForKey(id, key, Overtaken { now }), Done));
+            }
+            parts
+        });
+    });
+    all.must_all_have_happened();
+}
+
+/// L1, L3, L8: two keys with a place each.
+#[test]
+fn l1_l3_keyed_histories() {
+    keyed_histories::<2>("keyed", &["admitted", "rejected"]);
+}
+
+/// L1, L3, L8: two keys take one place from each other.
+#[test]
+fn l1_l3_keyed_takeover_histories() {
+    let cases = ["admitted", "rejected", "place taken over"];
+    keyed_histories::<1>("keyed, one place", &cases);
+}
+
 /// The faults of these words, each caught by the histories alone.
 #[test]
 fn the_histories_catch_the_faults() {
     for (fault, test) in [
         ("tat_store", "l1_l3_l4_token_bucket_histories"),
         ("refund_overfills", "l1_l3_l4_token_bucket_histories"),
+        ("keyed_tat_store", "l1_l3_keyed_histories"),
+        ("keyed_torn_entry", "l1_l3_keyed_takeover_histories"),
+        ("keyed_no_horizon", "l1_l3_keyed_takeover_histories"),
         ("log_time_goes_back", "l1_l3_l10_sliding_log_histories"),
         (
             "concurrency_check_then_add",

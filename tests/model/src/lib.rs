@@ -6,6 +6,7 @@
 pub mod breaker;
 pub mod concurrency;
 pub mod fixed_window;
+pub mod keyed;
 pub mod leaky_bucket;
 pub mod sliding_counter;
 pub mod sliding_window;
