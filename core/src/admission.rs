@@ -68,15 +68,22 @@ enum Places<'a> {
 /// assert_eq!(PLACES.in_flight(), 0);
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Admission<'a, const SLOTS: usize = 10, const STRIPES: usize = 1> {
-    breaker: &'a CircuitBreaker<SLOTS, STRIPES>,
+pub struct Admission<
+    'a,
+    const SLOTS: usize = 10,
+    const STRIPES: usize = 1,
+    const HANDLES: usize = 0,
+> {
+    breaker: &'a CircuitBreaker<SLOTS, STRIPES, HANDLES>,
     places: Option<Places<'a>>,
     limiter: Option<&'a TokenBucketRateLimiter>,
 }
 
-impl<'a, const SLOTS: usize, const STRIPES: usize> Admission<'a, SLOTS, STRIPES> {
+impl<'a, const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
+    Admission<'a, SLOTS, STRIPES, HANDLES>
+{
     /// Only the breaker.
-    pub const fn new(breaker: &'a CircuitBreaker<SLOTS, STRIPES>) -> Self {
+    pub const fn new(breaker: &'a CircuitBreaker<SLOTS, STRIPES, HANDLES>) -> Self {
         Self {
             breaker,
             places: None,
@@ -110,7 +117,10 @@ impl<'a, const SLOTS: usize, const STRIPES: usize> Admission<'a, SLOTS, STRIPES>
     /// # Errors
     /// The first that rejects, in the order breaker, concurrency, limiter.
     #[inline]
-    pub fn try_acquire(&self, now: Nanos) -> Result<AdmissionPermit<'a, SLOTS, STRIPES>, Rejected> {
+    pub fn try_acquire(
+        &self,
+        now: Nanos,
+    ) -> Result<AdmissionPermit<'a, SLOTS, STRIPES, HANDLES>, Rejected> {
         self.acquire(1, now, &())
             .map(|raw| AdmissionPermit::new(*self, raw))
     }
@@ -124,7 +134,7 @@ impl<'a, const SLOTS: usize, const STRIPES: usize> Admission<'a, SLOTS, STRIPES>
         &self,
         cost: u64,
         now: Nanos,
-    ) -> Result<AdmissionPermit<'a, SLOTS, STRIPES>, Rejected> {
+    ) -> Result<AdmissionPermit<'a, SLOTS, STRIPES, HANDLES>, Rejected> {
         self.acquire(cost, now, &())
             .map(|raw| AdmissionPermit::new(*self, raw))
     }

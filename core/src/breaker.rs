@@ -1,7 +1,9 @@
 //! [`CircuitBreaker`]: the public face; it wires settings, state word and window together.
 
+mod acquiring;
 pub(crate) mod borrowed;
 pub(crate) mod config;
+pub(crate) mod handle;
 #[cfg(fuseboard_shuttle)]
 pub mod kernel;
 mod manual;
@@ -23,6 +25,7 @@ use crate::breaker::config::CircuitBreakerConfig;
 use crate::breaker::permit::RawPermit;
 use crate::breaker::settings::SettingsWords;
 use crate::breaker::state::{Change, StateWord};
+use crate::breaker::window::owned::OwnedStripe;
 use crate::breaker::window::{Head, Stripe, Window};
 use crate::breaker::word::Word;
 use crate::error::ConfigError;
@@ -30,13 +33,14 @@ use crate::event::{Counts, Observer, Transition};
 use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::rejected::Rejected;
-use crate::sync::{Ordering, const_unless_loom};
+use crate::sync::const_unless_loom;
 
 /// A circuit breaker: a few plain atomic words, without pointer, lock or allocation.
 ///
 /// `SLOTS` is the capacity of its window (time slots, or 24 calls of a count window each). With
 /// `STRIPES` above 1 its counters are spread over so many cache lines, so that threads do not wait
-/// for each other's; a decision then sums them all.
+/// for each other's; a decision then sums them all. With `HANDLES` it has room for so many [`Handle`](crate::Handle)s,
+/// each a stripe that one thread has for itself and writes with plain loads and stores.
 ///
 /// # Time
 ///
@@ -70,21 +74,28 @@ use crate::sync::{Ordering, const_unless_loom};
 /// ```
 #[derive(Debug)]
 #[repr(C)]
-pub struct CircuitBreaker<const SLOTS: usize = 10, const STRIPES: usize = 1> {
-    words: Words<SLOTS, STRIPES>,
+pub struct CircuitBreaker<
+    const SLOTS: usize = 10,
+    const STRIPES: usize = 1,
+    const HANDLES: usize = 0,
+> {
+    words: Words<SLOTS, STRIPES, HANDLES>,
     settings: SettingsWords,
 }
 
 /// What changes while the breaker runs.
 #[derive(Debug)]
 #[repr(C)]
-struct Words<const SLOTS: usize, const STRIPES: usize> {
+struct Words<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize> {
     state: StateWord,
     head: Head,
     stripes: [Stripe<SLOTS>; STRIPES],
+    owned: [OwnedStripe<SLOTS>; HANDLES],
 }
 
-impl<const SLOTS: usize, const STRIPES: usize> Words<SLOTS, STRIPES> {
+impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
+    Words<SLOTS, STRIPES, HANDLES>
+{
     const_unless_loom! {
         const fn new(initial: Word) -> Self {
             Self {
@@ -100,6 +111,16 @@ impl<const SLOTS: usize, const STRIPES: usize> Words<SLOTS, STRIPES> {
                         core::array::from_fn(|_| Stripe::new())
                     }
                 },
+                owned: {
+                    #[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
+                    {
+                        [const { OwnedStripe::new() }; HANDLES]
+                    }
+                    #[cfg(any(fuseboard_loom, fuseboard_shuttle))]
+                    {
+                        core::array::from_fn(|_| OwnedStripe::new())
+                    }
+                },
             }
         }
     }
@@ -109,17 +130,20 @@ impl<const SLOTS: usize, const STRIPES: usize> Words<SLOTS, STRIPES> {
         Window {
             head: &self.head,
             stripes: &self.stripes,
+            owned: &self.owned,
         }
     }
 }
 
 #[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
 const _: () = assert!(
-    size_of::<Words<10, 1>>() == 256,
+    size_of::<Words<10, 1, 0>>() == 256,
     "ten slots, one stripe: 256 bytes"
 );
 
-impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
+impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
+    CircuitBreaker<SLOTS, STRIPES, HANDLES>
+{
     const SHAPE: () = assert!(
         SLOTS >= 1 && SLOTS <= rules::SLOTS_MAX && STRIPES >= 1,
         "a breaker has 1 to 63 slots and at least one stripe"
@@ -161,7 +185,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
     /// # Errors
     /// [`Rejected`] with the reason and, where it can be known, the time to come back.
     #[inline]
-    pub fn try_acquire(&self, now: Nanos) -> Result<Permit<'_, SLOTS, STRIPES>, Rejected> {
+    pub fn try_acquire(&self, now: Nanos) -> Result<Permit<'_, SLOTS, STRIPES, HANDLES>, Rejected> {
         self.acquire(now, &())
             .map(|raw| Permit { breaker: self, raw })
     }
@@ -172,40 +196,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
     /// As `try_acquire`.
     #[inline]
     pub fn acquire(&self, now: Nanos, observer: &impl Observer) -> Result<RawPermit, Rejected> {
-        let state = &self.words.state;
-        let word = state.load();
-        match state.decide_at_once(word, now, &self.settings) {
-            Some(Ok(())) => Ok(RawPermit::new(word, now)),
-            Some(Err(rejected)) => {
-                self.count_rejected();
-                Err(rejected)
-            }
-            None => self.acquire_by_state(now, observer),
-        }
-    }
-
-    /// The general path of [`acquire`](Self::acquire), right in every state. Not inlined: the memory that it
-    /// needs would cost a closed call as much as its counting.
-    #[cold]
-    fn acquire_by_state(
-        &self,
-        now: Nanos,
-        observer: &impl Observer,
-    ) -> Result<RawPermit, Rejected> {
-        let state = &self.words.state;
-        self.judge_overdue(now, observer);
-        match state.acquire(now, &self.settings) {
-            Ok(admitted) => {
-                if let Some(change) = admitted.changed {
-                    tell(observer, change, now, Counts::default());
-                }
-                Ok(self.begin(admitted.word, now))
-            }
-            Err(rejected) => {
-                self.count_rejected();
-                Err(rejected)
-            }
-        }
+        self.acquire_in(None, now, observer)
     }
 
     /// What [`try_acquire`](Self::try_acquire) would decide; changes and counts nothing.
@@ -218,31 +209,6 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         state
             .decide_at_once(state.load(), now, &self.settings)
             .unwrap_or_else(|| self.check_by_state(now))
-    }
-
-    #[cold]
-    fn check_by_state(&self, now: Nanos) -> Result<(), Rejected> {
-        self.check_overdue(now)?;
-        self.words.state.check(now, &self.settings)
-    }
-
-    #[inline]
-    fn count_rejected(&self) {
-        // Relaxed: a counter for display.
-        self.stripe()
-            .rejected
-            .fetch_add(u64::from(!fault!("rejection_uncounted")), Ordering::Relaxed);
-    }
-
-    /// The caller's stripe: threads have stacks of their own, so the address of a local tells them apart.
-    #[inline]
-    fn stripe(&self) -> &Stripe<SLOTS> {
-        let local = 0_u8;
-        let address = core::ptr::from_ref(&local).addr();
-        // Fibonacci hashing of the page: neighbouring stacks differ in few bits.
-        let hash =
-            (address >> 12).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as usize) >> (usize::BITS / 2);
-        &self.words.stripes[hash % STRIPES]
     }
 }
 

@@ -121,6 +121,15 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Both together.
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_add(other.calls),
+            failures: self.failures.saturating_add(other.failures),
+            slow: self.slow.saturating_add(other.slow),
+        }
+    }
+
     /// Failed share, 0 to 1; 0 where nothing was counted. For display: decisions use integers.
     pub fn failure_rate(&self) -> f64 {
         share(self.failures, self.calls)

@@ -46,6 +46,7 @@ pub use crate::admission::{Admission, AdmissionPermit};
 pub use crate::breaker::CircuitBreaker;
 pub use crate::breaker::borrowed::Permit;
 pub use crate::breaker::config::{CircuitBreakerConfig, Window};
+pub use crate::breaker::handle::{Handle, HandlePermit};
 #[cfg(fuseboard_shuttle)]
 #[doc(hidden)]
 pub use crate::breaker::kernel;

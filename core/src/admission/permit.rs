@@ -16,13 +16,20 @@ use crate::outcome::{Outcome, Settled};
 /// ```
 #[derive(Debug)]
 #[must_use = "dropped at once, the call is not counted and its place is free; settle it with `success` or `failure`"]
-pub struct AdmissionPermit<'a, const SLOTS: usize = 10, const STRIPES: usize = 1> {
-    admission: Admission<'a, SLOTS, STRIPES>,
+pub struct AdmissionPermit<
+    'a,
+    const SLOTS: usize = 10,
+    const STRIPES: usize = 1,
+    const HANDLES: usize = 0,
+> {
+    admission: Admission<'a, SLOTS, STRIPES, HANDLES>,
     raw: RawPermit,
 }
 
-impl<'a, const SLOTS: usize, const STRIPES: usize> AdmissionPermit<'a, SLOTS, STRIPES> {
-    pub(super) fn new(admission: Admission<'a, SLOTS, STRIPES>, raw: RawPermit) -> Self {
+impl<'a, const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
+    AdmissionPermit<'a, SLOTS, STRIPES, HANDLES>
+{
+    pub(super) fn new(admission: Admission<'a, SLOTS, STRIPES, HANDLES>, raw: RawPermit) -> Self {
         Self { admission, raw }
     }
 
@@ -64,7 +71,9 @@ impl<'a, const SLOTS: usize, const STRIPES: usize> AdmissionPermit<'a, SLOTS, ST
     }
 }
 
-impl<const SLOTS: usize, const STRIPES: usize> Drop for AdmissionPermit<'_, SLOTS, STRIPES> {
+impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize> Drop
+    for AdmissionPermit<'_, SLOTS, STRIPES, HANDLES>
+{
     fn drop(&mut self) {
         let _ = self.admission.cancel(self.raw, &());
     }

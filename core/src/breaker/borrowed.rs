@@ -40,12 +40,14 @@ use crate::outcome::{Outcome, Settled};
 /// ```
 #[derive(Debug)]
 #[must_use = "dropped at once, the call is not counted; settle it with `success` or `failure`"]
-pub struct Permit<'a, const SLOTS: usize = 10, const STRIPES: usize = 1> {
-    pub(super) breaker: &'a CircuitBreaker<SLOTS, STRIPES>,
+pub struct Permit<'a, const SLOTS: usize = 10, const STRIPES: usize = 1, const HANDLES: usize = 0> {
+    pub(super) breaker: &'a CircuitBreaker<SLOTS, STRIPES, HANDLES>,
     pub(super) raw: RawPermit,
 }
 
-impl<const SLOTS: usize, const STRIPES: usize> Permit<'_, SLOTS, STRIPES> {
+impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
+    Permit<'_, SLOTS, STRIPES, HANDLES>
+{
     /// The call succeeded, at `now`.
     #[inline]
     pub fn success(self, now: Nanos) -> Settled {
@@ -86,7 +88,9 @@ impl<const SLOTS: usize, const STRIPES: usize> Permit<'_, SLOTS, STRIPES> {
     }
 }
 
-impl<const SLOTS: usize, const STRIPES: usize> Drop for Permit<'_, SLOTS, STRIPES> {
+impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize> Drop
+    for Permit<'_, SLOTS, STRIPES, HANDLES>
+{
     fn drop(&mut self) {
         if !fault!("dropped_permit_forgotten") {
             let _ = self.breaker.cancel(self.raw, &());

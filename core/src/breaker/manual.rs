@@ -7,7 +7,9 @@ use crate::event::{Counts, Observer, State};
 use crate::fault::fault;
 use crate::nanos::Nanos;
 
-impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
+impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
+    CircuitBreaker<SLOTS, STRIPES, HANDLES>
+{
     /// Rejects every request until another manual verb.
     pub fn force_open(&self, now: Nanos, observer: &impl Observer) {
         self.operate(State::ForcedOpen, now, None, observer);

@@ -9,7 +9,9 @@ use crate::event::{Cause, Observer, State};
 use crate::nanos::Nanos;
 use crate::rejected::Rejected;
 
-impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
+impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
+    CircuitBreaker<SLOTS, STRIPES, HANDLES>
+{
     /// The permit of a call admitted under `word`, counted in flight where that is watched.
     pub(super) fn begin(&self, word: Word, now: Nanos) -> RawPermit {
         let state = &self.words.state;

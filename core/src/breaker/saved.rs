@@ -92,7 +92,9 @@ fn push(saved: &mut Saved, word: u64) {
     let _ = saved.extend_from_slice(&word.to_le_bytes());
 }
 
-impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
+impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
+    CircuitBreaker<SLOTS, STRIPES, HANDLES>
+{
     /// State, window and totals at `now`, as bytes that [`restore`](Self::restore) takes.
     ///
     /// Probes in flight are not kept: nobody would report them. Callers that run meanwhile may be half in.

@@ -3,6 +3,7 @@
 use crate::breaker::permit::{Purpose, RawPermit};
 use crate::breaker::rules::{Geometry, Kind};
 use crate::breaker::state::ProbeSettled;
+use crate::breaker::window::owned::OwnedStripe;
 use crate::breaker::window::{Judgement, Sample, Verdict, Weighed};
 use crate::breaker::word::Word;
 use crate::breaker::{CircuitBreaker, policy, tell};
@@ -10,9 +11,10 @@ use crate::event::{Cause, Counts, Observer};
 use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::outcome::{Outcome, Settled};
-use crate::sync::Ordering;
 
-impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
+impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
+    CircuitBreaker<SLOTS, STRIPES, HANDLES>
+{
     /// Settles a permit at `now` with the outcome of its call.
     #[inline]
     pub fn settle(
@@ -22,16 +24,27 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         now: Nanos,
         observer: &impl Observer,
     ) -> Settled {
-        if outcome == Outcome::Success && self.record_success(permit, now) {
+        self.settle_in(None, permit, outcome, now, observer)
+    }
+
+    /// Settles, and counts in `own` where the caller has a handle.
+    #[inline]
+    pub(super) fn settle_in(
+        &self,
+        own: Option<&OwnedStripe<SLOTS>>,
+        permit: RawPermit,
+        outcome: Outcome,
+        now: Nanos,
+        observer: &impl Observer,
+    ) -> Settled {
+        if outcome == Outcome::Success && self.record_success(own, permit, now) {
             return Settled::Recorded;
         }
-        self.settle_weighted(permit, outcome, 1, now, observer)
+        self.settle_weighted_in(own, permit, outcome, 1, now, observer)
     }
 
     /// As [`settle`](Self::settle); a failure counts as `weight` failed calls (1 to 1,000; what is beyond
     /// is taken as the nearest).
-    // The general path, not inlined: the memory that it needs would cost a closed call as much as its counting.
-    #[inline(never)]
     pub fn settle_weighted(
         &self,
         permit: RawPermit,
@@ -40,8 +53,22 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         now: Nanos,
         observer: &impl Observer,
     ) -> Settled {
+        self.settle_weighted_in(None, permit, outcome, weight, now, observer)
+    }
+
+    // The general path, not inlined: the memory that it needs would cost a closed call as much as its counting.
+    #[inline(never)]
+    pub(super) fn settle_weighted_in(
+        &self,
+        own: Option<&OwnedStripe<SLOTS>>,
+        permit: RawPermit,
+        outcome: Outcome,
+        weight: u32,
+        now: Nanos,
+        observer: &impl Observer,
+    ) -> Settled {
         if outcome == Outcome::Ignored {
-            return self.cancel(permit, observer);
+            return self.cancel_in(own, permit, observer);
         }
         let weight = if outcome == Outcome::Failure && !fault!("weight_ignored") {
             weight.clamp(1, 1_000)
@@ -56,7 +83,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
             Purpose::Call | Purpose::WatchedCall => {
                 let sample = Sample::new(outcome == Outcome::Failure, slow, weight);
                 let now = fault!("call_counts_at_its_start", permit.started(), now);
-                let settled = self.record(permit.generation(), now, sample, observer);
+                let settled = self.record(own, permit.generation(), now, sample, observer);
                 if fault!("overdue_leaves_late") {
                     self.leave(permit);
                 }
@@ -77,12 +104,17 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
     /// The fast path of [`settle_weighted`](Self::settle_weighted): the success of a call of the current generation, not slow,
     /// that the window counts with one addition. `false`: nothing was counted, settle it there.
     #[inline]
-    fn record_success(&self, permit: RawPermit, now: Nanos) -> bool {
+    fn record_success(
+        &self,
+        own: Option<&OwnedStripe<SLOTS>>,
+        permit: RawPermit,
+        now: Nanos,
+    ) -> bool {
         permit.is_call_of(self.words.state.load())
             && !self.is_slow(permit, now)
             && self.words.window().record_success(
                 self.settings.geometry(),
-                self.stripe(),
+                self.counters(own),
                 permit.generation(),
                 now,
             )
@@ -99,6 +131,15 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
 
     /// Settles a permit whose call gave no outcome: neutral, and its place is free again.
     pub fn cancel(&self, permit: RawPermit, observer: &impl Observer) -> Settled {
+        self.cancel_in(None, permit, observer)
+    }
+
+    pub(super) fn cancel_in(
+        &self,
+        own: Option<&OwnedStripe<SLOTS>>,
+        permit: RawPermit,
+        observer: &impl Observer,
+    ) -> Settled {
         if fault!("cancelled_call_fails") {
             return self.settle_weighted(permit, Outcome::Failure, 1, permit.started(), observer);
         }
@@ -119,8 +160,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
             }
         };
         if settled == Settled::Recorded && !fault!("ignored_uncounted") {
-            // Relaxed: a counter for display.
-            self.stripe().ignored.fetch_add(1, Ordering::Relaxed);
+            self.counters(own).count_ignored();
         }
         settled
     }
@@ -135,6 +175,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
 
     fn record(
         &self,
+        own: Option<&OwnedStripe<SLOTS>>,
         generation: u32,
         now: Nanos,
         sample: Sample,
@@ -146,7 +187,14 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
             return Settled::Stale;
         }
         let geometry = self.settings.geometry();
-        let verdict = window.record(geometry, self.stripe(), generation, now, sample, is_current);
+        let verdict = window.record(
+            geometry,
+            self.counters(own),
+            generation,
+            now,
+            sample,
+            is_current,
+        );
         match verdict {
             Verdict::Stale => Settled::Stale,
             Verdict::Counted => Settled::Recorded,

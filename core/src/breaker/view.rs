@@ -7,7 +7,9 @@ use crate::nanos::Nanos;
 use crate::snapshot::{Snapshot, Totals};
 use crate::sync::Ordering;
 
-impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
+impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
+    CircuitBreaker<SLOTS, STRIPES, HANDLES>
+{
     /// The state now; it may be over when the caller looks at it.
     #[inline]
     pub fn state(&self) -> State {
@@ -52,6 +54,11 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
             let (rejected, ignored) = (&stripe.rejected, &stripe.ignored);
             totals.rejected = (totals.rejected).saturating_add(rejected.load(Ordering::Relaxed));
             totals.ignored = (totals.ignored).saturating_add(ignored.load(Ordering::Relaxed));
+        }
+        for stripe in window.owned {
+            let (rejected, ignored) = stripe.uncounted();
+            totals.rejected += rejected;
+            totals.ignored += ignored;
         }
         Snapshot {
             state: word.state(),

@@ -3,16 +3,18 @@
 mod consecutive;
 mod count;
 mod decay;
+pub(crate) mod owned;
 mod sample;
 mod slot;
 mod time;
 mod words;
 
 use crate::breaker::rules::{Geometry, Kind};
+use crate::breaker::window::owned::OwnedStripe;
 pub(crate) use crate::breaker::window::sample::{Judgement, Sample, Verdict, Weighed};
 use crate::breaker::window::time::TimeWindow;
 use crate::breaker::window::words::Totals;
-pub(crate) use crate::breaker::window::words::{Head, Stripe};
+pub(crate) use crate::breaker::window::words::{Counters, Head, Stripe};
 use crate::event::Counts;
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering};
@@ -22,6 +24,7 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) struct Window<'a, const SLOTS: usize> {
     pub(crate) head: &'a Head,
     pub(crate) stripes: &'a [Stripe<SLOTS>],
+    pub(crate) owned: &'a [OwnedStripe<SLOTS>],
 }
 
 impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
@@ -31,6 +34,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
             tick: &self.head.tick,
             totals: &self.head.totals,
             stripes: self.stripes,
+            owned: self.owned,
             slot: geometry.slot,
             slots: u64::from(geometry.size).clamp(1, SLOTS as u64),
             decays: geometry.kind == Kind::Decay,
@@ -48,17 +52,19 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
     pub(crate) fn record_success(
         self,
         geometry: Geometry,
-        stripe: &Stripe<SLOTS>,
+        counters: Counters<'_, SLOTS>,
         generation: u32,
         now: Nanos,
     ) -> bool {
         match geometry.kind {
-            Kind::Time | Kind::Decay => self.time(geometry).record_success(stripe, generation, now),
+            Kind::Time | Kind::Decay => self
+                .time(geometry)
+                .record_success(counters, generation, now),
             Kind::Count => false,
             Kind::Consecutive => {
                 let is_empty = consecutive::is_empty_run(&self.head.tick, generation);
                 if is_empty {
-                    self.count_total(stripe, Sample::new(false, false, 1));
+                    self.count_total(counters, Sample::new(false, false, 1));
                 }
                 is_empty
             }
@@ -70,7 +76,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
     pub(crate) fn record(
         self,
         geometry: Geometry,
-        stripe: &Stripe<SLOTS>,
+        counters: Counters<'_, SLOTS>,
         generation: u32,
         now: Nanos,
         sample: Sample,
@@ -79,12 +85,12 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         match geometry.kind {
             Kind::Time | Kind::Decay => self
                 .time(geometry)
-                .record(stripe, generation, now, sample, is_current),
+                .record(counters, generation, now, sample, is_current),
             Kind::Count => self.record_count(geometry, generation, sample, is_current),
             Kind::Consecutive => {
                 let verdict = consecutive::record(&self.head.tick, generation, sample, is_current);
                 if verdict != Verdict::Stale {
-                    self.count_total(stripe, sample);
+                    self.count_total(counters, sample);
                 }
                 verdict
             }
@@ -138,20 +144,23 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
 
     /// Consecutive failures keep no calls: count them beside the run.
     #[inline]
-    fn count_total(self, stripe: &Stripe<SLOTS>, sample: Sample) {
-        if let Some((calls, slow)) = stripe.at(0) {
-            // Relaxed: totals for display.
-            calls.fetch_add(sample.weight, Ordering::Relaxed);
-            if sample.slow {
-                slow.fetch_add(sample.weight, Ordering::Relaxed);
+    fn count_total(self, counters: Counters<'_, SLOTS>, sample: Sample) {
+        let counts = sample.counts();
+        match counters {
+            Counters::Owned(stripe) => stripe.count_total(counts),
+            Counters::Shared(stripe) => {
+                if let Some((calls, slow)) = stripe.at(0) {
+                    // Relaxed: totals for display.
+                    calls.fetch_add(counts.calls, Ordering::Relaxed);
+                    if counts.slow > 0 {
+                        slow.fetch_add(counts.slow, Ordering::Relaxed);
+                    }
+                }
+                self.head.totals.add(Counts {
+                    failures: counts.failures,
+                    ..Counts::default()
+                });
             }
-        }
-        if sample.failed {
-            self.head.totals.add(Counts {
-                calls: 0,
-                failures: sample.weight,
-                slow: 0,
-            });
         }
     }
 
@@ -259,11 +268,8 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
                 live
             }
         };
-        Counts {
-            calls: folded.calls.saturating_add(live.calls),
-            failures: folded.failures.saturating_add(live.failures),
-            slow: folded.slow.saturating_add(live.slow),
-        }
+        let owned = self.owned.iter().map(OwnedStripe::totals);
+        owned.fold(folded.plus(live), Counts::plus)
     }
 
     /// The window of `generation` as words, for [`restore`](Self::restore).

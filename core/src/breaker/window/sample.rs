@@ -24,6 +24,15 @@ impl Sample {
         }
     }
 
+    /// What it adds to a window.
+    pub(super) const fn counts(self) -> Counts {
+        Counts {
+            calls: self.weight,
+            failures: if self.failed { self.weight } else { 0 },
+            slow: if self.slow { self.weight } else { 0 },
+        }
+    }
+
     /// Whether the outcome can bring the breaker closer to a trip by itself.
     pub(crate) fn is_bad(self) -> bool {
         self.failed || self.slow
@@ -78,11 +87,7 @@ impl Weighed {
     /// Both together; they are in the same units.
     pub(crate) const fn plus(self, other: Self) -> Self {
         Self {
-            counts: Counts {
-                calls: self.counts.calls + other.counts.calls,
-                failures: self.counts.failures + other.counts.failures,
-                slow: self.counts.slow + other.counts.slow,
-            },
+            counts: self.counts.plus(other.counts),
             one: self.one,
         }
     }

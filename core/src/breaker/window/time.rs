@@ -9,31 +9,25 @@
 //! for a whole window may be counted in the slot's next use until it takes that back: one outcome for
 //! each stalled thread.
 //!
-//! `rotation.rs` empties what leaves the window, `overdue.rs` counts the calls in flight.
+//! `adding.rs` makes a slot ready and adds, `rotation.rs` empties what leaves the window, `overdue.rs` counts the calls in flight.
 
+mod adding;
 mod overdue;
 mod rotation;
 mod saved;
 mod tick;
 
+use crate::breaker::window::owned::OwnedStripe;
 use crate::breaker::window::slot::Slot;
+use crate::breaker::window::time::adding::Added;
 use crate::breaker::window::time::tick::Tick;
-use crate::breaker::window::{Judgement, Sample, Stripe, Totals, Verdict, Weighed, decay};
+use crate::breaker::window::{
+    Counters, Judgement, Sample, Stripe, Totals, Verdict, Weighed, decay,
+};
 use crate::event::Counts;
 use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering, fence};
-
-/// What adding to a slot came to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Added {
-    /// Counted; the slot held this before.
-    To(Slot),
-    /// Not counted: the slot was reused meanwhile. Look again.
-    Reused,
-    /// Not counted: the generation is over.
-    Stale,
-}
 
 /// The words of a time window, borrowed from the breaker.
 #[derive(Clone, Copy)]
@@ -41,6 +35,7 @@ pub(super) struct TimeWindow<'a, const SLOTS: usize> {
     pub(super) tick: &'a AtomicU64,
     pub(super) totals: &'a Totals,
     pub(super) stripes: &'a [Stripe<SLOTS>],
+    pub(super) owned: &'a [OwnedStripe<SLOTS>],
     /// From foreign memory it may be zero: every tick is over then.
     pub(super) slot: Nanos,
     pub(super) slots: u64,
@@ -54,7 +49,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
     #[inline]
     pub(super) fn record_success(
         self,
-        stripe: &Stripe<SLOTS>,
+        counters: Counters<'_, SLOTS>,
         generation: u32,
         now: Nanos,
     ) -> bool {
@@ -62,42 +57,46 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         if now >= tick.end(self.slot) || !tick.is_mature(generation) {
             return false;
         }
-        let expected = Slot::empty(generation, tick.number());
-        stripe.at(tick.index()).is_some_and(|(word, _)| {
-            Slot::load(word).takes(expected)
-                && Slot::add(word, expected, Slot::addition(1, 0)).is_some()
-        })
+        match counters {
+            Counters::Owned(stripe) => {
+                stripe.record_at_once(tick.number(), tick.index(), generation)
+            }
+            Counters::Shared(stripe) => {
+                let expected = Slot::empty(generation, tick.number());
+                stripe.at(tick.index()).is_some_and(|(word, _)| {
+                    Slot::load(word).takes(expected)
+                        && Slot::add(word, expected, Slot::addition(1, 0)).is_some()
+                })
+            }
+        }
     }
 
     /// Takes one outcome in; `is_current` says whether the generation still stands.
     #[inline]
     pub(super) fn record(
         self,
-        stripe: &Stripe<SLOTS>,
+        counters: Counters<'_, SLOTS>,
         generation: u32,
         now: Nanos,
         sample: Sample,
         is_current: impl Fn() -> bool,
     ) -> Verdict {
-        let failures = if sample.failed { sample.weight } else { 0 };
         loop {
             let tick = self.current(now);
-            let expected = Slot::empty(generation, tick.number());
-            let Some((word, slow_word)) = stripe.at(tick.index()) else {
-                return Verdict::Stale;
+            let added = match counters {
+                Counters::Owned(stripe) => stripe
+                    .record(tick.number(), tick.index(), generation, sample)
+                    .map_or(Added::Stale, Added::To),
+                Counters::Shared(stripe) => {
+                    self.record_shared(stripe, generation, tick, sample, &is_current)
+                }
             };
-            // The main count first: whoever sees the slow call sees the call (W2).
-            let addition = Slot::addition(sample.weight, failures);
-            let before =
-                match self.add(word, Some(slow_word), expected, tick, addition, &is_current) {
-                    Added::To(before) => before,
-                    Added::Reused => continue,
-                    Added::Stale => return Verdict::Stale,
-                };
-            if sample.slow {
-                self.add_slow(slow_word, expected, tick, sample.weight, &is_current);
-            }
-            if tick.is_mature(generation) && !sample.failed && !sample.slow {
+            let before = match added {
+                Added::To(before) => before,
+                Added::Reused => continue,
+                Added::Stale => return Verdict::Stale,
+            };
+            if tick.is_mature(generation) && !sample.is_bad() {
                 return Verdict::Counted;
             }
             // SeqCst: pairs with the fences of the other recorders: of two that record and then
@@ -110,11 +109,11 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                 Tick::load(self.tick)
             };
             let held = self.sum(generation, newest.number());
-            // What stands in this very slot may have come after this outcome, but for what the
-            // addition found in the caller's own stripe.
-            let current = self.sum_of_slot(expected, tick.index());
+            // What stands in this very slot may have come after this outcome, but for what was found
+            // in the caller's own stripe.
+            let current = self.sum_of_slot(generation, tick);
             let calls_before =
-                held.counts.calls.saturating_sub(current * held.one) + before.calls() * held.one;
+                held.counts.calls.saturating_sub(current * held.one) + before * held.one;
             return Verdict::Judge(Judgement {
                 held,
                 calls_before,
@@ -171,6 +170,14 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                 }
             }
         }
+        let in_window = |tick: u64| {
+            // The owner may have gone on since.
+            let age = newest.saturating_sub(tick);
+            (age < self.slots).then(|| self.weight(age))
+        };
+        for stripe in self.owned {
+            sum = sum.plus(stripe.sum(generation, in_window));
+        }
         Weighed {
             counts: sum,
             one: self.one(),
@@ -192,141 +199,29 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
     }
 
     /// Calls in the slot of one tick, of all stripes.
-    fn sum_of_slot(self, expected: Slot, index: usize) -> u64 {
-        let words = self.stripes.iter().filter_map(|stripe| stripe.at(index));
+    fn sum_of_slot(self, generation: u32, tick: Tick) -> u64 {
+        let expected = Slot::empty(generation, tick.number());
+        let words = self
+            .stripes
+            .iter()
+            .filter_map(|stripe| stripe.at(tick.index()));
         // Acquire: pairs with the addition.
         let slots = words.map(|(word, _)| Slot(word.load(Ordering::Acquire)));
-        slots
+        let shared = slots
             .filter(|slot| slot.has_tag_of(expected))
-            .map(Slot::calls)
-            .sum()
-    }
-
-    /// Adds slow calls whose calls were added before. Where the slot is no more, they go to the totals.
-    fn add_slow(
-        self,
-        slow_word: &AtomicU64,
-        expected: Slot,
-        tick: Tick,
-        weight: u64,
-        is_current: impl Fn() -> bool,
-    ) {
-        let addition = Slot::addition(weight, 0);
-        loop {
-            match self.add(slow_word, None, expected, tick, addition, &is_current) {
-                Added::To(_) => return,
-                // Somebody else prepared the word.
-                Added::Reused if self.holds(tick) => {}
-                Added::Reused | Added::Stale => {
-                    let leaving = Counts {
-                        calls: weight,
-                        ..Counts::default()
-                    };
-                    return self.fold(leaving, true);
-                }
-            }
-        }
+            .map(Slot::calls);
+        let is_it = |number| (number == tick.number()).then_some(1);
+        let owned = self
+            .owned
+            .iter()
+            .map(|stripe| stripe.sum(generation, is_it).calls);
+        shared.chain(owned).sum()
     }
 
     /// Whether the slot of a tick is still in the window.
     fn holds(self, tick: Tick) -> bool {
         let newest = Tick::load(self.tick).number();
         newest.saturating_sub(tick.number()) < self.slots
-    }
-
-    /// Adds to a slot that has the expected tag, making it so where needed. `twin`: the word of its slow
-    /// calls, where `word` is not that itself.
-    #[inline]
-    fn add(
-        self,
-        word: &AtomicU64,
-        twin: Option<&AtomicU64>,
-        expected: Slot,
-        tick: Tick,
-        addition: u64,
-        is_current: impl Fn() -> bool,
-    ) -> Added {
-        let seen = Slot::load(word);
-        if !seen.takes(expected) {
-            match self.prepare(word, twin, seen, expected, tick, is_current) {
-                Some(true) => {}
-                Some(false) => return Added::Reused,
-                None => return Added::Stale,
-            }
-        }
-        Slot::add(word, expected, addition).map_or(Added::Reused, Added::To)
-    }
-
-    /// Gives the slot the expected tag, or halves it. `Some(false)`: look again.
-    #[cold]
-    fn prepare(
-        self,
-        word: &AtomicU64,
-        twin: Option<&AtomicU64>,
-        seen: Slot,
-        expected: Slot,
-        tick: Tick,
-        is_current: impl Fn() -> bool,
-    ) -> Option<bool> {
-        let (next, leaving) = if seen.has_tag_of(expected) {
-            let next = if twin.is_some() {
-                fault!("full_slot_starts_anew", seen.emptied(), seen.halved())
-            } else {
-                seen.halved_slow()
-            };
-            let (all, kept) = (seen.counts(), next.counts());
-            let leaving = Counts {
-                calls: all.calls - kept.calls,
-                failures: all.failures - kept.failures,
-                slow: 0,
-            };
-            (next, leaving)
-        } else {
-            if !is_current() {
-                return None;
-            }
-            // The slot was loaded before: while the window holds the tick, its tag is not a newer one.
-            if !self.holds(tick) {
-                return Some(false);
-            }
-            (expected, seen.counts())
-        };
-        // AcqRel: pairs with the loads of `sum`; whoever sees the new tag sees what led to it.
-        if word
-            .compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Relaxed)
-            .is_err()
-        {
-            return Some(false);
-        }
-        self.fold(leaving, twin.is_none());
-        let halves = seen.has_tag_of(expected) && !fault!("halving_forgets_slow");
-        if let (Some(slow_word), true) = (twin, halves) {
-            self.halve_slow(slow_word, expected);
-        }
-        Some(true)
-    }
-
-    /// Halves the slow calls of a slot whose calls were halved, so that their share stays too.
-    fn halve_slow(self, slow_word: &AtomicU64, expected: Slot) {
-        loop {
-            // Acquire: as in `add`.
-            let seen = Slot(slow_word.load(Ordering::Acquire));
-            if !seen.has_tag_of(expected) {
-                return;
-            }
-            let next = seen.halved_slow();
-            // AcqRel: as in `prepare`.
-            if slow_word
-                .compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
-            {
-                let leaving = Counts {
-                    calls: seen.calls() - next.calls(),
-                    ..Counts::default()
-                };
-                return self.fold(leaving, true);
-            }
-        }
     }
 
     /// The tick at `now`, or the largest seen.

@@ -1,6 +1,8 @@
 //! The words of a window, of whatever kind.
 
+use crate::breaker::window::owned::OwnedStripe;
 use crate::event::Counts;
+use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom, zeroed_words};
 
 /// Counts that have left the window, for ever.
@@ -13,6 +15,31 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
+    const_unless_loom! {
+        pub(super) const fn new() -> Self {
+            Self {
+                calls: AtomicU64::new(0),
+                failures: AtomicU64::new(0),
+                slow: AtomicU64::new(0),
+            }
+        }
+    }
+
+    /// As [`add`](Self::add), where nobody else writes.
+    pub(super) fn raise(&self, counts: Counts) {
+        for (total, count) in [
+            (&self.calls, counts.calls),
+            (&self.failures, counts.failures),
+            (&self.slow, counts.slow),
+        ] {
+            // Relaxed: counters for display, and the caller their only writer.
+            total.store(
+                total.load(Ordering::Relaxed).wrapping_add(count),
+                Ordering::Relaxed,
+            );
+        }
+    }
+
     pub(super) fn add(&self, counts: Counts) {
         // Relaxed: counters for display; each is exact by itself.
         for (total, count) in [
@@ -71,6 +98,39 @@ impl<const SLOTS: usize> Stripe<SLOTS> {
     }
 }
 
+/// Where a caller counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Counters<'a, const SLOTS: usize> {
+    /// With others.
+    Shared(&'a Stripe<SLOTS>),
+    /// Alone: the caller is the only writer.
+    Owned(&'a OwnedStripe<SLOTS>),
+}
+
+impl<const SLOTS: usize> Counters<'_, SLOTS> {
+    #[inline]
+    pub(crate) fn count_rejected(self) {
+        match self {
+            Self::Shared(stripe) => {
+                // Relaxed: a counter for display.
+                let one = u64::from(!fault!("rejection_uncounted"));
+                stripe.rejected.fetch_add(one, Ordering::Relaxed);
+            }
+            Self::Owned(stripe) => stripe.count_rejected(),
+        }
+    }
+
+    pub(crate) fn count_ignored(self) {
+        match self {
+            Self::Shared(stripe) => {
+                // Relaxed: a counter for display.
+                stripe.ignored.fetch_add(1, Ordering::Relaxed);
+            }
+            Self::Owned(stripe) => stripe.count_ignored(),
+        }
+    }
+}
+
 /// What the stripes share. `tick` is the tick word, the count window's head, or the run.
 #[derive(Debug)]
 #[repr(C)]
@@ -84,11 +144,7 @@ impl Head {
         pub(crate) const fn new() -> Self {
             Self {
                 tick: AtomicU64::new(0),
-                totals: Totals {
-                    calls: AtomicU64::new(0),
-                    failures: AtomicU64::new(0),
-                    slow: AtomicU64::new(0),
-                },
+                totals: Totals::new(),
             }
         }
     }

@@ -34,6 +34,11 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                     }
                 }
             }
+            for stripe in self.owned {
+                let is_it =
+                    |tick: u64| (readable && at.checked_sub(tick) == Some(age)).then_some(1);
+                sum = sum.plus(stripe.sum(generation, is_it));
+            }
             push(sum.calls);
             push(sum.failures);
             push(sum.slow);

@@ -1,0 +1,84 @@
+//! Asking: what a request meets, and where it is counted.
+
+use crate::breaker::permit::RawPermit;
+use crate::breaker::window::owned::OwnedStripe;
+use crate::breaker::window::{Counters, Stripe};
+use crate::breaker::{CircuitBreaker, tell};
+use crate::event::{Counts, Observer};
+use crate::nanos::Nanos;
+use crate::rejected::Rejected;
+
+impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
+    CircuitBreaker<SLOTS, STRIPES, HANDLES>
+{
+    /// Asks, and counts in `own` where the caller has a handle.
+    #[inline]
+    pub(super) fn acquire_in(
+        &self,
+        own: Option<&OwnedStripe<SLOTS>>,
+        now: Nanos,
+        observer: &impl Observer,
+    ) -> Result<RawPermit, Rejected> {
+        let state = &self.words.state;
+        let word = state.load();
+        match state.decide_at_once(word, now, &self.settings) {
+            Some(Ok(())) => Ok(RawPermit::new(word, now)),
+            Some(Err(rejected)) => {
+                self.counters(own).count_rejected();
+                Err(rejected)
+            }
+            None => self.acquire_by_state(own, now, observer),
+        }
+    }
+
+    /// The general path of [`acquire_in`](Self::acquire_in), right in every state. Not inlined: the memory that it
+    /// needs would cost a closed call as much as its counting.
+    #[cold]
+    fn acquire_by_state(
+        &self,
+        own: Option<&OwnedStripe<SLOTS>>,
+        now: Nanos,
+        observer: &impl Observer,
+    ) -> Result<RawPermit, Rejected> {
+        self.judge_overdue(now, observer);
+        match self.words.state.acquire(now, &self.settings) {
+            Ok(admitted) => {
+                if let Some(change) = admitted.changed {
+                    tell(observer, change, now, Counts::default());
+                }
+                Ok(self.begin(admitted.word, now))
+            }
+            Err(rejected) => {
+                self.counters(own).count_rejected();
+                Err(rejected)
+            }
+        }
+    }
+
+    /// The general path of [`check`](Self::check).
+    #[cold]
+    pub(super) fn check_by_state(&self, now: Nanos) -> Result<(), Rejected> {
+        self.check_overdue(now)?;
+        self.words.state.check(now, &self.settings)
+    }
+
+    /// Where a caller counts: its own stripe, or the one that its thread shares.
+    #[inline]
+    pub(super) fn counters<'a>(
+        &'a self,
+        own: Option<&'a OwnedStripe<SLOTS>>,
+    ) -> Counters<'a, SLOTS> {
+        own.map_or_else(|| Counters::Shared(self.stripe()), Counters::Owned)
+    }
+
+    /// The caller's stripe: threads have stacks of their own, so the address of a local tells them apart.
+    #[inline]
+    fn stripe(&self) -> &Stripe<SLOTS> {
+        let local = 0_u8;
+        let address = core::ptr::from_ref(&local).addr();
+        // Fibonacci hashing of the page: neighbouring stacks differ in few bits.
+        let hash =
+            (address >> 12).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as usize) >> (usize::BITS / 2);
+        &self.words.stripes[hash % STRIPES]
+    }
+}

@@ -1,0 +1,151 @@
+//! Handles under loom. Two threads, at most four operations each, bound 3: unbounded, none of these ends within ten minutes.
+#![cfg(fuseboard_loom)]
+
+use fuseboard_core::{CircuitBreaker, CircuitBreakerConfig, Nanos, Outcome, State, Window};
+use fuseboard_loom::explore;
+use loom::sync::Arc;
+use loom::thread;
+
+const T0: Nanos = Nanos::ZERO;
+
+fn config() -> CircuitBreakerConfig {
+    CircuitBreakerConfig::new()
+        .failure_threshold(0.5)
+        .minimum_requests(2)
+        .open_timeout(Nanos::from_secs(1))
+        .window(Window::Time {
+            length: Nanos::from_secs(2),
+            slots: 2,
+        })
+}
+
+/// H1: two threads claim the one handle: one gets it; it goes to the next with all that the first one counted.
+#[test]
+fn h1_one_handle_has_one_owner() {
+    explore("h1_one_owner", Some(3), 50, || {
+        let breaker = Arc::new(CircuitBreaker::<2, 1, 1>::new(config()));
+        let count = |breaker: &CircuitBreaker<2, 1, 1>| {
+            let permit = breaker.acquire(T0, &()).expect("closed");
+            let Some(handle) = breaker.handle() else {
+                return false;
+            };
+            handle.settle(permit, Outcome::Success, T0, &());
+            true
+        };
+        let other = {
+            let breaker = Arc::clone(&breaker);
+            thread::spawn(move || count(&breaker))
+        };
+        let counted = u64::from(count(&breaker)) + u64::from(other.join().unwrap());
+        assert!(counted >= 1);
+        assert_eq!(breaker.snapshot(T0).window.calls, counted);
+        assert!(breaker.handle().is_some());
+    });
+}
+
+/// B8, W3: a failure in a handle and one of a caller without, at once: the second crosses, whichever that is.
+#[test]
+fn b8_failures_in_a_handle_and_beside_it_trip() {
+    explore("b8_handle_and_shared", Some(3), 50, || {
+        let breaker = Arc::new(CircuitBreaker::<2, 1, 1>::new(config()));
+        let mine = breaker.acquire(T0, &()).expect("closed");
+        let other = {
+            let breaker = Arc::clone(&breaker);
+            let permit = breaker.acquire(T0, &()).expect("closed");
+            thread::spawn(move || {
+                let handle = breaker.handle().expect("free");
+                handle.settle(permit, Outcome::Failure, T0, &());
+            })
+        };
+        breaker.settle(mine, Outcome::Failure, T0, &());
+        other.join().unwrap();
+        assert_eq!(breaker.state(), State::Open);
+        assert_eq!(breaker.snapshot(T0).totals.failures, 2);
+    });
+}
+
+/// B8: the same in two handles.
+#[test]
+fn b8_failures_in_two_handles_trip() {
+    explore("b8_two_handles", Some(3), 50, || {
+        let breaker = Arc::new(CircuitBreaker::<1, 1, 2>::new(config().window(
+            Window::Time {
+                length: Nanos::from_secs(2),
+                slots: 1,
+            },
+        )));
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let breaker = Arc::clone(&breaker);
+                let permit = breaker.acquire(T0, &()).expect("closed");
+                thread::spawn(move || {
+                    let handle = breaker.handle().expect("two are free");
+                    handle.settle(permit, Outcome::Failure, T0, &());
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(breaker.state(), State::Open);
+    });
+}
+
+/// W2, W6, W7: the owner goes on to a slot that the window reuses while another sums: never an old count under the new tag,
+/// never a new count under the old one.
+#[test]
+fn w6_a_slot_that_changes_hands_is_never_misread() {
+    explore("w6_slot_changes_hands", Some(3), 50, || {
+        let breaker = Arc::new(CircuitBreaker::<2, 1, 1>::new(
+            config().failure_threshold(1.0),
+        ));
+        let owner = {
+            let breaker = Arc::clone(&breaker);
+            let permits = [(); 4].map(|()| breaker.acquire(T0, &()).expect("closed"));
+            thread::spawn(move || {
+                let handle = breaker.handle().expect("free");
+                let [a, b, c, d] = permits;
+                for permit in [a, b, c] {
+                    handle.settle(permit, Outcome::Success, T0, &());
+                }
+                // The same slot, two seconds later.
+                handle.settle(d, Outcome::Failure, Nanos::from_secs(2), &());
+            })
+        };
+        // By the clock of second 2 the three calls are over: at most the failure is there.
+        let window = breaker.snapshot(Nanos::from_secs(2)).window;
+        assert!(
+            window.calls <= 1 && window.failures == window.calls,
+            "{window:?}"
+        );
+        owner.join().unwrap();
+        let window = breaker.snapshot(Nanos::from_secs(2)).window;
+        assert_eq!((window.calls, window.failures), (1, 1));
+        assert_eq!(breaker.snapshot(Nanos::from_secs(2)).totals.calls, 4);
+    });
+}
+
+/// B12, B13: an operator resets while the owner counts: nothing of the old generation is in the new window.
+#[test]
+fn b12_a_reset_beside_a_handle() {
+    explore("b12_reset_beside_handle", Some(3), 50, || {
+        let breaker = Arc::new(CircuitBreaker::<2, 1, 1>::new(
+            config().failure_threshold(1.0),
+        ));
+        let owner = {
+            let breaker = Arc::clone(&breaker);
+            let permit = breaker.acquire(T0, &()).expect("closed");
+            thread::spawn(move || {
+                let handle = breaker.handle().expect("free");
+                handle.settle(permit, Outcome::Failure, T0, &());
+                let next = handle.acquire(T0, &()).expect("closed");
+                handle.settle(next, Outcome::Success, T0, &())
+            })
+        };
+        breaker.reset(T0, &());
+        let window = breaker.snapshot(T0).window;
+        assert!(window.failures == 0 && window.calls <= 1, "{window:?}");
+        owner.join().unwrap();
+        assert_eq!(breaker.snapshot(T0).window.failures, 0);
+    });
+}
