@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! generation   the one that every slot is of, or `NOBODY`
-//! tag of a slot   its tick, or `NOBODY` while it is emptied
+//! tag of a slot   its tick, or `NOBODY`
 //! counts  63        43 42        22 21         0
 //!        +------------+------------+------------+
 //!        |    slow    |  failures  |    calls   |
@@ -209,12 +209,12 @@ impl<const SLOTS: usize> OwnedStripe<SLOTS> {
         // Relaxed: the owner's own write.
         self.totals
             .raise(Held(held.load(Ordering::Relaxed)).counts());
-        if !fault!("handle_keeps_the_tag") {
-            // Relaxed: the next store is Release, so whoever sees the empty count sees that the tag is gone.
-            tag.store(NOBODY, Ordering::Relaxed);
+        if fault!("handle_tag_first") {
+            // Release: a fault for the tests to catch.
+            tag.store(tick, Ordering::Release);
         }
-        // Release: pairs with the Acquire in `counts_of`.
-        held.store(0, Ordering::Release);
+        // Relaxed: the next store is Release. A reader that still finds the old tag counts nothing of a slot that leaves.
+        held.store(0, Ordering::Relaxed);
         // Release: pairs with the Acquire in `counts_of`: whoever sees the tag sees the count empty.
         tag.store(tick, Ordering::Release);
     }
