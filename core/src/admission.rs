@@ -166,7 +166,9 @@ impl<'a, const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
         match early {
             Some(permit) => Ok(permit),
             None => self.breaker.acquire(now, observer).inspect_err(|_| {
-                if let Some(limiter) = self.limiter {
+                if let Some(limiter) = self.limiter
+                    && !fault!("admission_keeps_tokens")
+                {
                     limiter.refund(cost, now);
                 }
                 self.give_place_back();

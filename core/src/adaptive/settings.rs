@@ -69,7 +69,7 @@ impl SettingsWords {
     }
 
     pub(crate) fn store(&self, settings: &Settings) {
-        // Relaxed: see the head of the file.
+        // Relaxed: see the head of the file. What stays is not written, so that less can be mixed.
         for (word, value) in [
             (&self.bounds, bounds(settings)),
             (&self.window, settings.window.get()),
@@ -77,7 +77,9 @@ impl SettingsWords {
             (&self.shares, shares(settings)),
             (&self.baseline_windows, settings.baseline_windows.into()),
         ] {
-            word.store(value, Ordering::Relaxed);
+            if word.load(READ) != value {
+                word.store(value, Ordering::Relaxed);
+            }
         }
     }
 

@@ -70,9 +70,15 @@ impl ConcurrencyWord {
     /// Gives a place back: (limit, in flight) with that place still taken. `None`: none was.
     #[inline]
     pub(crate) fn release(&self) -> Option<(u32, u32)> {
-        // Release: pairs with `admit`.
+        let order = if fault!("release_relaxed") {
+            // Relaxed: a fault for the tests to catch.
+            Ordering::Relaxed
+        } else {
+            // Release: pairs with `admit`.
+            Ordering::Release
+        };
         self.0
-            .fetch_update(Ordering::Release, Ordering::Relaxed, |word| {
+            .fetch_update(order, Ordering::Relaxed, |word| {
                 if fault!("concurrency_release_unchecked") {
                     return Some(word.wrapping_sub(1));
                 }
@@ -84,6 +90,12 @@ impl ConcurrencyWord {
     }
 
     pub(crate) fn set_limit(&self, limit: u32) {
+        if fault!("limit_store") {
+            let (_, in_flight) = self.load();
+            let word = u64::from(limit) << 32 | u64::from(in_flight);
+            // Release: a fault for the tests to catch.
+            return self.0.store(word, Ordering::Release);
+        }
         // AcqRel: pairs with itself; only its own half is written.
         let _ = self
             .0

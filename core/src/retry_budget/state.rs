@@ -190,16 +190,18 @@ impl<const N: usize> Budget<'_, N> {
                 self.words.gate.store(next.bits(), Ordering::Relaxed);
                 return Ok(());
             }
-            // AcqRel: publishes the slot that was raised; Relaxed on failure: the loop loads again.
+            let order = if fault!("retry_budget_relaxed") {
+                // Relaxed: a fault for the tests to catch.
+                Ordering::Relaxed
+            } else {
+                // AcqRel: publishes the slot that was raised.
+                Ordering::AcqRel
+            };
+            // Relaxed on failure: the loop loads again.
             if self
                 .words
                 .gate
-                .compare_exchange(
-                    gate.bits(),
-                    next.bits(),
-                    Ordering::AcqRel,
-                    Ordering::Relaxed,
-                )
+                .compare_exchange(gate.bits(), next.bits(), order, Ordering::Relaxed)
                 .is_ok()
             {
                 return Ok(());

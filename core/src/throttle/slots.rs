@@ -65,6 +65,16 @@ impl<const N: usize> Slots<N> {
     /// `change` gets the number and the count held; zero is a slot never used, whatever its number.
     fn update(&self, tick: u64, change: impl Fn(u32, u32) -> Option<(u32, u32)>) {
         if let Some(slot) = self.slot(tick) {
+            if fault!("slots_store") {
+                // Relaxed: a fault for the tests to catch.
+                let (number, held) = split(slot.load(Ordering::Relaxed));
+                if let Some((number, count)) = change(number, held) {
+                    let word = u64::from(number) << 32 | u64::from(count);
+                    // Relaxed: as above.
+                    slot.store(word, Ordering::Relaxed);
+                }
+                return;
+            }
             // Relaxed: see the head of the file.
             if fault!("slot_store") {
                 // Relaxed: a fault for the tests to catch.

@@ -81,7 +81,10 @@ impl QuotaWords {
             // Acquire: whoever swaps last finds its own two values, or swaps both again.
             let burst = self.burst.load(Ordering::Acquire);
             // Acquire: as above.
-            if burst != quota.burst || self.interval.load(Ordering::Acquire) == quota.interval {
+            if burst != quota.burst
+                || fault!("quota_unchecked")
+                || self.interval.load(Ordering::Acquire) == quota.interval
+            {
                 return;
             }
         }

@@ -125,7 +125,7 @@ pub(super) fn push(
         let seen = Head(head.load(Ordering::Acquire));
         // Also when the generation is over: a head never ends before its newest outcome is kept, so a
         // stalled helper always finds that the ring word's version has moved on.
-        if !ring.keep_newest(seen) {
+        if !fault!("count_no_help") && !ring.keep_newest(seen) {
             continue;
         }
         let mut before = seen;
@@ -198,7 +198,8 @@ impl Ring<'_> {
             if kept == old {
                 return true;
             }
-            let next = kept.wrapping_add(1 << VERSION_SHIFT);
+            let version = u64::from(!fault!("ring_no_version"));
+            let next = kept.wrapping_add(version << VERSION_SHIFT);
             // AcqRel: pairs with the load above.
             if word
                 .compare_exchange(old, next, Ordering::AcqRel, Ordering::Relaxed)

@@ -48,6 +48,11 @@ impl CoDelWords {
             if next == law {
                 return is_served;
             }
+            if fault!("codel_law_store") {
+                // Relaxed: a fault for the tests to catch.
+                self.law.store(encode(next), Ordering::Relaxed);
+                return is_served;
+            }
             // Relaxed: see the head of the file.
             match self.law.compare_exchange_weak(
                 word,

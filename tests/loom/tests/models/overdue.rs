@@ -1,12 +1,10 @@
-//! Calls in flight under loom: `count_overdue`. Two threads, at most two operations each, all interleavings.
-#![cfg(fuseboard_loom)]
+//! Calls in flight under loom: `count_overdue`. Two threads, at most two operations each, bound 3.
 
 use fuseboard_core::{
     CircuitBreaker, CircuitBreakerConfig, Nanos, Outcome, Settled, State, Window,
 };
-use fuseboard_loom::explore;
+use fuseboard_loom::{Threads, bound, explore};
 use loom::sync::Arc;
-use loom::thread;
 
 /// One slot; a call is overdue when the slot after the one in which it began has begun.
 const SLOT: u64 = 10_000;
@@ -35,14 +33,15 @@ fn watched() -> Small {
 /// B9: one overdue call ends as a slow one while another request looks: it is one call, not two, so nothing trips.
 #[test]
 fn b9_a_call_that_ends_is_never_counted_twice() {
-    explore("b9_counted_once", None, 50, || {
+    explore("b9_counted_once", bound(3, Some(4)), 50, &[], |_| {
+        let threads = Threads::new();
         let breaker = Arc::new(watched());
         let hung = breaker.acquire(slots(0), &()).expect("closed");
         let ends = {
             let breaker = Arc::clone(&breaker);
-            thread::spawn(move || breaker.settle(hung, Outcome::Success, slots(2), &()))
+            threads.spawn(move |_| breaker.settle(hung, Outcome::Success, slots(2), &()))
         };
-        assert!(breaker.acquire(slots(2), &()).is_ok());
+        threads.here(|_| assert!(breaker.acquire(slots(2), &()).is_ok()));
         assert_eq!(ends.join().unwrap(), Settled::Recorded);
         assert_eq!(breaker.state(), State::Closed);
         let snapshot = breaker.snapshot(slots(2));
@@ -53,14 +52,15 @@ fn b9_a_call_that_ends_is_never_counted_twice() {
 /// B8: of two overdue calls one ends as slow while another request looks: whoever is last sees both, and the breaker opens.
 #[test]
 fn b8_overdue_and_ended_calls_trip_together() {
-    explore("b8_overdue_and_ended", None, 50, || {
+    explore("b8_overdue_and_ended", bound(3, Some(4)), 50, &[], |_| {
+        let threads = Threads::new();
         let breaker = Arc::new(watched());
         let [_hung, slow] = [(); 2].map(|()| breaker.acquire(slots(0), &()).expect("closed"));
         let ends = {
             let breaker = Arc::clone(&breaker);
-            thread::spawn(move || breaker.settle(slow, Outcome::Success, slots(2), &()))
+            threads.spawn(move |_| breaker.settle(slow, Outcome::Success, slots(2), &()))
         };
-        let _ = breaker.acquire(slots(2), &());
+        let _ = threads.here(|_| breaker.acquire(slots(2), &()));
         ends.join().unwrap();
         assert_eq!(breaker.state(), State::Open);
     });
@@ -69,14 +69,15 @@ fn b8_overdue_and_ended_calls_trip_together() {
 /// W3, W6: a call begins in the slot that another's leaves: whatever the order, one is in flight afterwards, and it is the new one.
 #[test]
 fn w6_a_call_begins_where_another_ends() {
-    explore("w6_reused_slot", None, 50, || {
+    explore("w6_reused_slot", bound(3, Some(5)), 50, &[], |_| {
+        let threads = Threads::new();
         let breaker = Arc::new(watched());
         let old = breaker.acquire(slots(0), &()).expect("closed");
         let ends = {
             let breaker = Arc::clone(&breaker);
-            thread::spawn(move || breaker.cancel(old, &()))
+            threads.spawn(move |_| breaker.cancel(old, &()))
         };
-        let new = breaker.acquire(slots(3), &()).expect("closed");
+        let new = threads.here(|_| breaker.acquire(slots(3), &()).expect("closed"));
         assert_eq!(ends.join().unwrap(), Settled::Recorded);
         assert_eq!(breaker.snapshot(slots(5)).overdue, 1);
         assert_eq!(breaker.cancel(new, &()), Settled::Recorded);
@@ -87,13 +88,16 @@ fn w6_a_call_begins_where_another_ends() {
 /// W3, B12: two calls begin at once, one of them while an operator resets: none is lost, none stays of the old generation.
 #[test]
 fn w3_two_calls_begin_beside_a_reset() {
-    explore("w3_begin_beside_reset", Some(3), 100, || {
+    explore("w3_begin_beside_reset", bound(3, Some(4)), 100, &[], |_| {
+        let threads = Threads::new();
         let breaker = Arc::new(watched());
         let begins = {
             let breaker = Arc::clone(&breaker);
-            thread::spawn(move || breaker.acquire(slots(0), &()).expect("closed"))
+            threads.spawn(move |_| breaker.acquire(slots(0), &()).expect("closed"))
         };
+        threads.step();
         breaker.reset(slots(0), &());
+        threads.step();
         let mine = breaker.acquire(slots(0), &()).expect("closed");
         let other = begins.join().unwrap();
         breaker.cancel(other, &());
