@@ -1,5 +1,7 @@
 //! [`Transition`] and [`Observer`]: being told of a state change after it is true.
 
+pub(crate) mod log;
+
 use crate::nanos::Nanos;
 use core::fmt;
 

@@ -56,6 +56,7 @@ pub use crate::clock::Clock;
 pub use crate::clock::manual::ManualClock;
 pub use crate::concurrency::{ConcurrencyLimit, ConcurrencyPermit};
 pub use crate::error::ConfigError;
+pub use crate::event::log::{TransitionBatch, TransitionLog};
 pub use crate::event::{Cause, Counts, Observer, State, Transition};
 pub use crate::fixed_window::FixedWindowRateLimiter;
 pub use crate::keyed::entry::KeyedEntry;
