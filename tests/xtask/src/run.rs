@@ -266,7 +266,7 @@ mod tests {
         let suite = |name| SUITES.iter().find(|suite| suite.name == name).unwrap();
         let (process, line) = command(&suite("loom").steps[0], &place, true);
         assert!(
-            line.contains("--cfg fuseboard_loom' FUSEBOARD_DEEP=1 PROPTEST_CASES=20000 cargo test"),
+            line.contains("--cfg fuseboard_loom --cfg fuseboard_faults' FUSEBOARD_DEEP=1 PROPTEST_CASES=20000 cargo test"),
             "{line}"
         );
         assert!(line.contains("--target-dir target/loom"), "{line}");
