@@ -113,7 +113,9 @@ fn sweep_nested<S>(subject: &Subject<S>, scripts: &[&Script<S>], stride: usize, 
         .into_iter()
         .step_by(stride)
     {
-        for inner in stops(subject, &scripts[..2], &[outer]) {
+        let within = stops(subject, &scripts[..2], &[outer]);
+        swept.longest = swept.longest.max(within.len());
+        for inner in within {
             try_one(subject, scripts, &[outer, inner], &mut seen, swept);
         }
     }

@@ -448,3 +448,46 @@ fn r1_b4_b5_b19_open() {
 fn r1_b2_b3_b6_b13_half_open() {
     sweep::pairs(&HALF_OPEN);
 }
+
+/// Without contention each operation ends after a fixed number of instructions, which is published here. The bounds leave a
+/// fifth for another compiler.
+#[test]
+fn r2_instructions_alone_are_few() {
+    let mut out_of_bounds = Vec::new();
+    let mut measure = |subject: &Subject<Breaker>, operation: &str, most: usize| {
+        let script = subject
+            .scripts
+            .iter()
+            .find(|script| script.name == operation);
+        let instructions = sweep::alone(subject, script.expect(operation));
+        println!("| {} | {operation} | {instructions} |", subject.name);
+        if !(5..=most).contains(&instructions) {
+            out_of_bounds.push(format!("{operation}: {instructions}, at most {most}"));
+        }
+    };
+    measure(&CLOSED, "acquire", 80);
+    measure(&CLOSED, "failure", 600);
+    measure(&ABOUT_TO_TRIP, "failure that trips", 700);
+    measure(&ABOUT_TO_TRIP, "cancel", 120);
+    measure(&CLOSED, "failure after the window", 1_000);
+    measure(&OPEN, "rejected", 200);
+    measure(&OPEN, "first probe", 330);
+    measure(&HALF_OPEN, "probe admission", 320);
+    measure(&HALF_OPEN, "probe succeeds", 330);
+    measure(&HALF_OPEN, "probe fails", 330);
+    measure(&HALF_OPEN, "force open", 120);
+    measure(&HALF_OPEN, "reset", 400);
+    measure(&HALF_OPEN, "configure", 500);
+    measure(&HALF_OPEN, "snapshot", 900);
+    assert!(out_of_bounds.is_empty(), "{out_of_bounds:?}");
+}
+
+/// Two stopped, the one inside the other, and a third that runs to its end; more of it with `--deep`.
+#[test]
+fn r1_b3_b6_two_may_be_stopped() {
+    if std::env::var_os("FUSEBOARD_DEEP").is_some() {
+        sweep::triples(&HALF_OPEN, 41);
+        sweep::triples(&COUNT_WINDOW, 11);
+    }
+    sweep::triples(&CONSECUTIVE, 41);
+}

@@ -22,6 +22,8 @@ pub enum Need {
     Target(&'static str),
     /// `qemu-system-arm`.
     Emulator,
+    /// A nightly toolchain with these components.
+    Nightly(&'static [&'static str]),
     /// A machine of this architecture and system.
     Host(&'static str, &'static str),
 }
@@ -57,6 +59,7 @@ impl Need {
                 system("an emulator of Arm machines", &["qemu-system-arm"], there)
                     .map(|()| Prepared::Ready)
             }
+            Self::Nightly(components) => Ok(install_nightly(place, components)),
             Self::Host(architecture, system) => Ok(host(architecture, system)),
         }
     }
@@ -120,6 +123,69 @@ fn system(what: &str, packages: &[&str], there: impl Fn() -> bool) -> Result<()>
     bail!(
         "{what} is still missing after installing {names}: another program stands before it in PATH"
     );
+}
+
+/// The nightly that the suites were written with.
+const NIGHTLY: &str = "nightly-2026-05-20";
+
+/// The nightly toolchain to use: the pinned one, or whatever nightly is there.
+pub fn nightly(place: &Place) -> String {
+    let there = |toolchain| {
+        succeeds(
+            place
+                .command("rustup")
+                .args(["run", toolchain, "rustc", "--version"]),
+        )
+    };
+    let name = if there(NIGHTLY) || !there("nightly") {
+        NIGHTLY
+    } else {
+        "nightly"
+    };
+    name.to_owned()
+}
+
+fn install_nightly(place: &Place, components: &[&str]) -> Prepared {
+    let install = |toolchain: &str| {
+        let mut install = place.command("rustup");
+        install.args([
+            "toolchain",
+            "install",
+            toolchain,
+            "--profile",
+            "minimal",
+            "--no-self-update",
+        ]);
+        for component in components {
+            install.args(["--component", component]);
+        }
+        run("rustup toolchain install", install)
+    };
+    let has_all = |toolchain: &str| {
+        let mut list = place.command("rustup");
+        list.args(["component", "list", "--installed", "--toolchain", toolchain]);
+        capture(list).is_ok_and(|(status, output)| {
+            let has = |component: &&str| output.lines().any(|line| line.starts_with(*component));
+            status.success() && components.iter().all(has)
+        })
+    };
+    if has_all(&nightly(place)) {
+        return Prepared::Ready;
+    }
+    match install(NIGHTLY) {
+        Ok(()) => Prepared::Ready,
+        // Old nightlies are not kept everywhere.
+        Err(why) => match install("nightly") {
+            Ok(()) if has_all(&nightly(place)) => Prepared::Ready,
+            _ => Prepared::Absent(
+                format!("{why:#}")
+                    .lines()
+                    .take(2)
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            ),
+        },
+    }
 }
 
 /// A machine cannot be installed.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::need::{Prepared, venv_python};
+use crate::need::{Prepared, nightly, venv_python};
 use crate::place::{Place, capture};
 use crate::suites::{Program, SUITES, Step, Suite};
 use crate::tally::Tally;
@@ -74,6 +74,10 @@ fn one(suite: &Suite, place: &Place, deep: bool) -> Outcome {
         why: why.to_owned(),
     };
     let mut tally = Tally::default();
+    if !deep && suite.steps.iter().all(|step| step.deep) {
+        println!("  left out without --deep");
+        return ended(tally, "left out without --deep");
+    }
     for need in suite.needs {
         match need.prepare(place) {
             Ok(Prepared::Ready) => {}
@@ -92,6 +96,10 @@ fn one(suite: &Suite, place: &Place, deep: bool) -> Outcome {
     }
     for step in suite.steps {
         let (command, line) = command(step, place, deep);
+        if step.deep && !deep {
+            println!("  left out without --deep: {line}");
+            continue;
+        }
         println!("  $ {line}");
         let (succeeded, output) = match capture(command) {
             Ok((status, output)) => (status.success(), output),
@@ -137,6 +145,8 @@ fn blame(failures: &[&str], line: &str) -> String {
 fn command(step: &Step, place: &Place, deep: bool) -> (Command, String) {
     let (program, mut line): (OsString, Vec<String>) = match step.program {
         Program::Cargo => (place.cargo.clone(), vec!["cargo".to_owned()]),
+        // Through rustup: the cargo that runs us is of another toolchain.
+        Program::Nightly => ("rustup".into(), vec!["rustup".to_owned()]),
         Program::Python => {
             let python = venv_python(place);
             let shown = python
@@ -166,6 +176,11 @@ fn command(step: &Step, place: &Place, deep: bool) -> (Command, String) {
         variables.push(("FUSEBOARD_DEEP", "1".to_owned()));
         // For property tests that keep the default number of cases.
         variables.push(("PROPTEST_CASES", "20000".to_owned()));
+    }
+    if step.program == Program::Nightly {
+        let toolchain = nightly(place);
+        command.args(["run", &toolchain, "cargo"]);
+        line.extend(["run".to_owned(), toolchain, "cargo".to_owned()]);
     }
     for argument in step.arguments {
         let target = place.target.to_string_lossy();

@@ -1,5 +1,7 @@
 //! The suites, as data. A new one is a row here.
 
+mod nightly;
+
 use std::fmt::Write;
 
 use crate::need::Need;
@@ -29,6 +31,8 @@ pub struct Step {
     pub environment: &'static [(&'static str, &'static str)],
     /// How its output is counted.
     pub reader: Reader,
+    /// Takes so long that it runs with `--deep` only.
+    pub deep: bool,
 }
 
 /// Who runs a step.
@@ -38,6 +42,8 @@ pub enum Program {
     Cargo,
     /// The virtual environment's Python.
     Python,
+    /// The cargo of a nightly toolchain.
+    Nightly,
 }
 
 const fn cargo(arguments: &'static [&'static str], reader: Reader) -> Step {
@@ -47,6 +53,7 @@ const fn cargo(arguments: &'static [&'static str], reader: Reader) -> Step {
         cfg: None,
         environment: &[],
         reader,
+        deep: false,
     }
 }
 
@@ -57,6 +64,7 @@ const fn python(arguments: &'static [&'static str], reader: Reader) -> Step {
         cfg: None,
         environment: &[],
         reader,
+        deep: false,
     }
 }
 
@@ -161,6 +169,17 @@ pub const SUITES: &[Suite] = &[
             )
         }],
     },
+    Suite {
+        name: "threads",
+        about: "threads that start at one moment, as they are",
+        needs: &[],
+        steps: &[cargo(
+            &["test", "--no-fail-fast", "-p", "fuseboard-threads"],
+            Reader::Libtest,
+        )],
+    },
+    nightly::MIRI,
+    nightly::SANITIZERS,
     Suite {
         name: "interrupt",
         about: "no waiting: each operation stopped at every machine instruction while others run",
