@@ -10,6 +10,7 @@ mod concurrency;
 mod faults;
 mod handles;
 mod keyed;
+mod log;
 mod overdue;
 mod throttles;
 mod token_bucket;

@@ -1,10 +1,8 @@
 //! The log of transitions under loom. Two threads, one operation each, all interleavings.
-#![cfg(fuseboard_loom)]
 
 use fuseboard_core::{Cause, Counts, Nanos, Observer, State, Transition, TransitionLog};
-use fuseboard_loom::explore;
+use fuseboard_loom::{ALL, Threads, explore};
 use loom::sync::Arc;
-use loom::thread;
 
 /// A change whose every field names its generation.
 fn change(generation: u32) -> Transition {
@@ -26,14 +24,15 @@ fn change(generation: u32) -> Transition {
 /// B15, S2: an entry is written anew while another reads: what is read is one change, never halves of two.
 #[test]
 fn b15_a_change_is_never_read_in_halves() {
-    explore("b15_never_in_halves", None, 20, || {
+    explore("b15_never_in_halves", ALL, 20, &[], |_| {
+        let threads = Threads::new();
         let log = Arc::new(TransitionLog::<1>::new());
         log.transition(&change(1));
         let reader = {
             let log = Arc::clone(&log);
-            thread::spawn(move || log.since(0))
+            threads.spawn(move |_| log.since(0))
         };
-        log.transition(&change(2));
+        threads.here(|_| log.transition(&change(2)));
         let batch = reader.join().unwrap();
         for read in &batch.transitions {
             assert_eq!(*read, change(read.generation));
@@ -45,13 +44,14 @@ fn b15_a_change_is_never_read_in_halves() {
 /// B15: two changes that share an entry are told at once: the log has one of them whole, and says if it has lost the other.
 #[test]
 fn b15_two_changes_for_one_entry() {
-    explore("b15_one_entry", None, 20, || {
+    explore("b15_one_entry", ALL, 20, &[], |_| {
+        let threads = Threads::new();
         let log = Arc::new(TransitionLog::<1>::new());
         let other = {
             let log = Arc::clone(&log);
-            thread::spawn(move || log.transition(&change(1)))
+            threads.spawn(move |_| log.transition(&change(1)))
         };
-        log.transition(&change(2));
+        threads.here(|_| log.transition(&change(2)));
         other.join().unwrap();
         let batch = log.since(0);
         assert_eq!(batch.transitions.len(), 1);
