@@ -109,11 +109,12 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                 Tick::load(self.tick)
             };
             let held = self.sum(generation, newest.number());
-            // What stands in this very slot may have come after this outcome, but for what was found
-            // in the caller's own stripe.
-            let current = self.sum_of_slot(generation, tick);
-            let calls_before =
-                held.counts.calls.saturating_sub(current * held.one) + before * held.one;
+            let calls_before = if sample.is_bad() {
+                // It is judged whatever came before.
+                0
+            } else {
+                self.calls_before(generation, tick.number(), newest.number(), before)
+            };
             return Verdict::Judge(Judgement {
                 held,
                 calls_before,
@@ -152,6 +153,14 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
     }
 
     fn sum(self, generation: u32, newest: u64) -> Weighed {
+        Weighed {
+            counts: self.sum_of(generation, newest, |_| true),
+            one: self.one(),
+        }
+    }
+
+    /// What the slots hold whose tick `is_meant`.
+    fn sum_of(self, generation: u32, newest: u64, is_meant: impl Fn(u64) -> bool) -> Counts {
         let mut sum = Counts::default();
         for stripe in self.stripes {
             for (word, slow_word) in stripe.pairs() {
@@ -160,7 +169,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                 let slot = Slot(word.load(Ordering::Acquire));
                 let age = slot.age(newest);
                 let slots = self.slots - u64::from(fault!("window_one_slot_shorter"));
-                if slot.is_of(generation) && age < slots {
+                if slot.is_of(generation) && age < slots && is_meant(newest.saturating_sub(age)) {
                     let weight = self.weight(age);
                     sum.calls += slot.calls() * weight;
                     sum.failures += slot.failures() * weight;
@@ -170,18 +179,15 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                 }
             }
         }
-        let in_window = |tick: u64| {
+        let weight = |tick: u64| {
             // The owner may have gone on since.
             let age = newest.saturating_sub(tick);
-            (age < self.slots).then(|| self.weight(age))
+            (age < self.slots && is_meant(tick)).then(|| self.weight(age))
         };
         for stripe in self.owned {
-            sum = sum.plus(stripe.sum(generation, in_window));
+            sum = sum.plus(stripe.sum(generation, weight));
         }
-        Weighed {
-            counts: sum,
-            one: self.one(),
-        }
+        sum
     }
 
     /// Units in one whole call.
@@ -198,24 +204,13 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         }
     }
 
-    /// Calls in the slot of one tick, of all stripes.
-    fn sum_of_slot(self, generation: u32, tick: Tick) -> u64 {
-        let expected = Slot::empty(generation, tick.number());
-        let words = self
-            .stripes
-            .iter()
-            .filter_map(|stripe| stripe.at(tick.index()));
-        // Acquire: pairs with the addition.
-        let slots = words.map(|(word, _)| Slot(word.load(Ordering::Acquire)));
-        let shared = slots
-            .filter(|slot| slot.has_tag_of(expected))
-            .map(Slot::calls);
-        let is_it = |number| (number == tick.number()).then_some(1);
-        let owned = self
-            .owned
-            .iter()
-            .map(|stripe| stripe.sum(generation, is_it).calls);
-        shared.chain(owned).sum()
+    /// Calls that surely came before an outcome in the slot of `tick`, in whose own stripe there were `before` then: those of older slots,
+    /// and these. What else stands in the slot, or in a newer one, may have come after. So of two recorders at once that
+    /// reach the minimum together at least one judges.
+    fn calls_before(self, generation: u32, tick: u64, newest: u64, before: u64) -> u64 {
+        let is_before = |one: u64| one < tick || fault!("newer_slots_came_before") && one > tick;
+        let older = self.sum_of(generation, newest, is_before);
+        older.calls + before * self.weight(newest.saturating_sub(tick))
     }
 
     /// Whether the slot of a tick is still in the window.

@@ -96,6 +96,32 @@ fn b8_two_failures_in_two_slots_trip() {
     });
 }
 
+/// B8: two threads, one success each, in two slots of the window, after two failures: together they pass the minimum, and
+/// at least one of them judges. Bound 3.
+#[test]
+fn b8_two_successes_in_two_slots_judge() {
+    explore("b8_two_successes", bound(3, Some(5)), 100, &[], |_| {
+        let threads = Threads::new();
+        let breaker = Arc::new(Small::new(config().minimum_requests(3)));
+        for _ in 0..2 {
+            let permit = breaker.acquire(T0, &()).expect("closed");
+            breaker.settle(permit, Outcome::Failure, T0, &());
+        }
+        let handles: Vec<_> = [T0, Nanos::from_secs(1)]
+            .into_iter()
+            .map(|now| {
+                let breaker = Arc::clone(&breaker);
+                let permit = breaker.acquire(T0, &()).expect("closed");
+                threads.spawn(move |_| breaker.settle(permit, Outcome::Success, now, &()))
+            })
+            .collect();
+        for thread in handles {
+            thread.join().unwrap();
+        }
+        assert_eq!(breaker.state(), State::Open, "half of the calls failed");
+    });
+}
+
 /// B8: two threads, a failure and a success that completes the minimum: the trip is found, whoever is last.
 #[test]
 fn b8_a_success_that_completes_the_minimum_trips() {

@@ -178,6 +178,10 @@ const FAULTS: &[(&str, &str)] = &[
         "judges_its_own_tick",
         "breaker::b8_two_failures_in_two_slots_trip",
     ),
+    (
+        "newer_slots_came_before",
+        "breaker::b8_two_successes_in_two_slots_judge",
+    ),
 ];
 
 #[test]
