@@ -27,7 +27,16 @@ pub(crate) struct Breaker {
 
 type Counts = (u64, u64, u64);
 type Totals = (u64, u64, u64, u64, u64);
-type SnapshotFields = (&'static str, u32, u32, u64, Option<f64>, Counts, Totals);
+type SnapshotFields = (
+    &'static str,
+    u32,
+    u32,
+    u64,
+    Option<f64>,
+    u64,
+    Counts,
+    Totals,
+);
 
 impl Breaker {
     /// The time for this operation. A closed breaker that measures no durations is content with
@@ -119,6 +128,7 @@ impl Breaker {
             seen.in_flight,
             seen.since.get(),
             seen.retry_after.map(seconds),
+            seen.overdue,
             (window.calls, window.failures, window.slow),
             (
                 totals.calls,

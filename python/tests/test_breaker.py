@@ -133,6 +133,18 @@ def test_slow_calls_trip(make: MakeBreaker, clock: ManualClock) -> None:
     assert breaker.state == "open"
 
 
+def test_hung_calls_trip_before_they_end(make: MakeBreaker, clock: ManualClock) -> None:
+    """B8: the dependency hangs; nothing ends, and the next request finds it."""
+    breaker = make(slow_call_duration=1, count_overdue=True)
+    hung = [breaker.acquire() for _ in range(2)]
+    clock.advance(3)
+    assert breaker.snapshot().overdue == 2
+    with pytest.raises(CircuitOpenError):
+        breaker.call(len, "abc")
+    assert breaker.state == "open"
+    assert not any(permit.success() for permit in hung)
+
+
 def test_old_failures_weigh_less(make: MakeBreaker, clock: ManualClock) -> None:
     breaker = make(window=Window.decay(2), minimum_requests=3, failure_threshold=0.5)
     for _ in range(2):

@@ -93,6 +93,7 @@ def test_a_float_is_no_count(make: MakeBreaker, value: float) -> None:
         ({"window": Window.consecutive(0)}, "window"),
         ({"window": Window.count(10), "window_size": 10}, "window"),
         ({"slow_call_duration": 0}, "slow_call_duration"),
+        ({"count_overdue": True}, "count_overdue"),
         ({"open_backoff": 0.5}, "open_backoff"),
         ({"failures": KeyboardInterrupt}, "failures"),
         ({"ignore": (ValueError, BaseException)}, "ignore"),
@@ -113,6 +114,7 @@ def test_out_of_range(make: MakeBreaker, settings: dict[str, Any], field: str) -
         ({"is_failure": 1}, "is_failure must be callable"),
         ({"listeners": [print, 1]}, "listeners must be callable"),
         ({"clock": 5}, "clock must be a ManualClock or a callable"),
+        ({"count_overdue": 1}, "count_overdue must be a bool"),
         ({"failure_treshold": 0.5}, "failure_treshold"),
     ],
 )

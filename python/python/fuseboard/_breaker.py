@@ -186,13 +186,16 @@ class CircuitBreaker:
 
     def snapshot(self) -> Snapshot:
         """State, window and totals in one look."""
-        state, generation, in_flight, since, retry_after, window, totals = self._core.snapshot()
+        state, generation, in_flight, since, retry_after, overdue, window, totals = (
+            self._core.snapshot()
+        )
         return Snapshot(
             CircuitState(state),
             generation,
             in_flight,
             since,
             retry_after,
+            overdue,
             Counts(*window),
             Totals(*totals),
         )

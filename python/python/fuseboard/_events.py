@@ -86,6 +86,8 @@ class Snapshot:
     """When the state began, in nanoseconds of the breaker's clock."""
     retry_after: float | None
     """Seconds until a probe can be admitted, where that is known."""
+    overdue: int
+    """Calls in flight for longer than `slow_call_duration`; 0 unless `count_overdue` is on."""
     window: Counts
     """What is judged at the moment."""
     totals: Totals

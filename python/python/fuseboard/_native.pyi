@@ -140,6 +140,7 @@ class Breaker:
         int,
         int,
         float | None,
+        int,
         tuple[int, int, int],
         tuple[int, int, int, int, int],
     ]: ...
