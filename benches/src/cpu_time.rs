@@ -1,5 +1,6 @@
 //! [`CpuTime`]: what criterion measures here.
 
+use crate::burst::processor_time;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use std::time::Duration;
 
@@ -13,11 +14,11 @@ impl Measurement for CpuTime {
     type Value = Duration;
 
     fn start(&self) -> Duration {
-        thread_time()
+        processor_time()
     }
 
     fn end(&self, start: Duration) -> Duration {
-        thread_time().saturating_sub(start)
+        processor_time().saturating_sub(start)
     }
 
     fn add(&self, a: &Duration, b: &Duration) -> Duration {
@@ -35,21 +36,4 @@ impl Measurement for CpuTime {
     fn formatter(&self) -> &dyn ValueFormatter {
         WallTime.formatter()
     }
-}
-
-#[cfg(unix)]
-fn thread_time() -> Duration {
-    use rustix::time::{ClockId, clock_gettime};
-
-    // A reading that does not fit is no reading: it shows as a row of zero.
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
-}
-
-#[cfg(not(unix))]
-fn thread_time() -> Duration {
-    use std::sync::LazyLock;
-    use std::time::Instant;
-
-    static ANCHOR: LazyLock<Instant> = LazyLock::new(Instant::now);
-    ANCHOR.elapsed()
 }

@@ -76,9 +76,41 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
     fn stripe(&self) -> &Stripe<SLOTS> {
         let local = 0_u8;
         let address = core::ptr::from_ref(&local).addr();
-        // Fibonacci hashing of the page: neighbouring stacks differ in few bits.
-        let hash =
-            (address >> 12).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as usize) >> (usize::BITS / 2);
-        &self.words.stripes[hash % STRIPES]
+        &self.words.stripes[stripe_of(address, STRIPES)]
+    }
+}
+
+/// Which of the stripes is for a thread whose stack is at `address`.
+///
+/// Stacks lie a power of two apart, and perhaps a guard page more. The shift takes the page off, and an odd modulus spreads the
+/// multiples of any power of two evenly. The depth of a call hardly matters.
+#[inline]
+const fn stripe_of(address: usize, stripes: usize) -> usize {
+    (address >> 16) % (stripes | 1) % stripes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R1: as many threads as stripes have nearly one each, however far apart a system lays their stacks.
+    #[test]
+    fn r1_threads_spread_over_the_stripes() {
+        const PAGE: usize = 4 << 10;
+        for stripes in [1, 2, 4, 8, 16] {
+            for stack in (17..=26).map(|bits| 1 << bits) {
+                for guard in [0, PAGE] {
+                    let mut used = [0; 16];
+                    for thread in 0..stripes {
+                        let address = 0x7F00_1234_5678 - thread * (stack + guard);
+                        used[stripe_of(address, stripes)] += 1;
+                    }
+                    assert!(
+                        used.iter().all(|threads| *threads <= 2),
+                        "{stripes} stripes, stacks of {stack} and {guard} bytes: {used:?}"
+                    );
+                }
+            }
+        }
     }
 }

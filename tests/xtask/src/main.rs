@@ -69,6 +69,20 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Measures every operation beside the machine's limits and the peers: [--json] [--quick] [WORD...].
+    #[command(disable_help_flag = true)]
+    Ratios {
+        /// Handed on as they are; `--help` says more.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Counts the machine instructions of each operation, beside the committed counts: [--bless].
+    #[command(disable_help_flag = true)]
+    Instructions {
+        /// Handed on as they are; `--help` says more.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Runs every policy under a storm of threads: [--seconds N] [--seed S].
     #[command(disable_help_flag = true)]
     Soak {
@@ -91,6 +105,29 @@ fn main() -> ExitCode {
             hand_on(&["--package", "fuseboard-conformance"], &arguments)
         }
         Task::Fuzz { arguments } => hand_on(&["--package", "fuseboard-fuzz"], &arguments),
+        Task::Ratios { arguments } => hand_on(
+            &[
+                "--profile",
+                "bench",
+                "--package",
+                "fuseboard-benches",
+                "--bin",
+                "ratios",
+            ],
+            &arguments,
+        ),
+        Task::Instructions { arguments } => hand_on(
+            &[
+                "--profile",
+                "bench",
+                "--package",
+                "fuseboard-benches",
+                "--no-default-features",
+                "--bin",
+                "instructions",
+            ],
+            &arguments,
+        ),
         Task::Soak { arguments } => {
             hand_on(&["--release", "--package", "fuseboard-soak"], &arguments)
         }

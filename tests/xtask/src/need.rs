@@ -24,6 +24,8 @@ pub enum Need {
     Emulator,
     /// A nightly toolchain with these components.
     Nightly(&'static [&'static str]),
+    /// `valgrind`.
+    Valgrind,
     /// A machine of this architecture and system.
     Host(&'static str, &'static str),
 }
@@ -60,6 +62,10 @@ impl Need {
                     .map(|()| Prepared::Ready)
             }
             Self::Nightly(components) => Ok(install_nightly(place, components)),
+            Self::Valgrind => {
+                let there = || succeeds(place.command("valgrind").arg("--version"));
+                system("valgrind", &["valgrind"], there).map(|()| Prepared::Ready)
+            }
             Self::Host(architecture, system) => Ok(host(architecture, system)),
         }
     }

@@ -259,6 +259,39 @@ pub const SUITES: &[Suite] = &[
         ],
     },
     Suite {
+        name: "instructions",
+        about: "no hot path has become longer: machine instructions beside the committed counts",
+        needs: &[Need::Host("x86_64", "linux"), Need::Valgrind],
+        steps: &[
+            cargo(
+                &[
+                    "test",
+                    "--no-fail-fast",
+                    "--profile",
+                    "bench",
+                    "-p",
+                    "fuseboard-benches",
+                    "--no-default-features",
+                ],
+                Reader::Libtest,
+            ),
+            cargo(
+                &[
+                    "run",
+                    "--quiet",
+                    "--profile",
+                    "bench",
+                    "-p",
+                    "fuseboard-benches",
+                    "--no-default-features",
+                    "--bin",
+                    "instructions",
+                ],
+                Reader::Conformance,
+            ),
+        ],
+    },
+    Suite {
         name: "conformance",
         about: "the traces that every language must answer alike",
         needs: &[],

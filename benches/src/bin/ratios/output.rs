@@ -1,0 +1,109 @@
+//! Tables for people, and one JSON object a line for programs.
+
+use crate::measure::Measured;
+use crate::setting::Setting;
+use crate::verdict::Verdict;
+use anyhow::Result;
+use fuseboard_benches::rows::Who;
+use serde_json::json;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+/// One object for each row, thread count and target.
+pub fn json(verdicts: &[Verdict<'_>]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    for verdict in verdicts {
+        let row = verdict.row;
+        let object = json!({
+            "name": format!("{}: {}", row.group, row.name),
+            "who": who(row.who),
+            "threads": verdict.threads,
+            "ns": verdict.ns,
+            "spread": verdict.spread,
+            "limit": row.limit,
+            "ratio_to_limit": verdict.to_limit,
+            "ratio_to_best_peer": verdict.to_peer,
+            "ratio_to_one_thread": verdict.speed_up,
+            "target": verdict.target.map(|target| target.to_string()),
+            "holds": verdict.holds(),
+        });
+        writeln!(out, "{object}")?;
+    }
+    Ok(())
+}
+
+/// Every group as a table of Markdown, and how disturbed the run was.
+pub fn table(verdicts: &[Verdict<'_>], measured: &[Measured], setting: &Setting) -> String {
+    let mut text = format!("{setting}\n");
+    // Writing to a string cannot fail.
+    let mut group = "";
+    for verdict in verdicts {
+        let row = verdict.row;
+        if row.group != group {
+            group = row.group;
+            let _ = writeln!(
+                text,
+                "\n### {group}\n\n| whose | operation | threads | ns | spread | x {} | x best peer | x 1 thread | target | holds |\n|---|---|--:|--:|--:|--:|--:|--:|---|---|",
+                row.limit
+            );
+        }
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            who(row.who),
+            row.name,
+            verdict.threads,
+            number(verdict.ns),
+            verdict
+                .spread
+                .map_or_else(String::new, |spread| format!("{:.0} %", spread * 100.0)),
+            number(verdict.to_limit),
+            number(verdict.to_peer),
+            number(verdict.speed_up),
+            verdict
+                .target
+                .map_or_else(String::new, |target| target.to_string()),
+            match verdict.holds() {
+                Some(true) => "yes",
+                Some(false) => "**no**",
+                None => "",
+            },
+        );
+    }
+    let dropped: usize = measured.iter().map(Measured::dropped).sum();
+    let all: usize = measured.iter().map(|one| one.rounds.len()).sum();
+    let (held, missed) =
+        verdicts
+            .iter()
+            .filter_map(Verdict::holds)
+            .fold((0, 0), |(held, missed), holds| {
+                if holds {
+                    (held + 1, missed)
+                } else {
+                    (held, missed + 1)
+                }
+            });
+    let _ = writeln!(
+        text,
+        "\n{dropped} of {all} bursts were disturbed and dropped. Targets: {held} hold, {missed} are missed."
+    );
+    text
+}
+
+fn who(who: Who) -> &'static str {
+    match who {
+        Who::Machine => "machine",
+        Who::Fuseboard => "fuseboard",
+        Who::Peer => "peer",
+    }
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| {
+        if value < 10.0 {
+            format!("{value:.2}")
+        } else {
+            format!("{value:.1}")
+        }
+    })
+}

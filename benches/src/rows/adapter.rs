@@ -1,0 +1,93 @@
+//! The whole way that a program goes: shared handle, two clock readings, listeners, the call's result. With the founding
+//! documents' figures as targets.
+
+use crate::rows::{Row, Target, Who, groups, poll_once, repeat, share};
+use fuseboard::{CircuitBreaker, CircuitBreakerConfig};
+use std::future::ready;
+use std::hint::black_box;
+
+pub(super) fn add(rows: &mut Vec<Row>) {
+    rows.extend([
+        Row::new(
+            groups::CLOSED,
+            Who::Fuseboard,
+            "call_blocking, coarse clock twice",
+            |threads| {
+                share(threads, breaker(), |breaker| {
+                    move |times| {
+                        let breaker = black_box(breaker);
+                        repeat(times, || breaker.call_blocking(|| Ok::<(), ()>(())).is_ok());
+                    }
+                })
+            },
+        )
+        .with_clock()
+        .target(1, Target::Nanos(200.0)),
+        Row::new(
+            groups::ASYNC,
+            Who::Fuseboard,
+            "call, coarse clock twice",
+            |threads| {
+                share(threads, breaker(), |breaker| {
+                    move |times| {
+                        let breaker = black_box(breaker);
+                        repeat(times, || poll_once(breaker.call(ready(Ok::<(), ()>(())))));
+                    }
+                })
+            },
+        )
+        .with_clock()
+        .target(1, Target::Limit(3.0))
+        // A million calls a second are four per cent of a processor.
+        .target(1, Target::Nanos(40.0))
+        .target(2, Target::Millions(5.0)),
+        Row::new(
+            groups::ASYNC,
+            Who::Fuseboard,
+            "call in a box, coarse clock twice",
+            |threads| {
+                share(threads, breaker(), |breaker| {
+                    move |times| {
+                        let breaker = black_box(breaker);
+                        repeat(times, || {
+                            poll_once(Box::pin(breaker.call(ready(Ok::<(), ()>(())))))
+                        });
+                    }
+                })
+            },
+        )
+        .with_clock(),
+        Row::new(
+            groups::REJECTION,
+            Who::Fuseboard,
+            "call_blocking, coarse clock",
+            |threads| {
+                let breaker = breaker();
+                breaker.force_open();
+                share(threads, breaker, |breaker| {
+                    move |times| {
+                        let breaker = black_box(breaker);
+                        repeat(times, || {
+                            breaker.call_blocking(|| Ok::<(), ()>(())).is_err()
+                        });
+                    }
+                })
+            },
+        )
+        .with_clock()
+        .target(1, Target::Nanos(80.0)),
+        Row::new(groups::STATE, Who::Fuseboard, "state, adapter", |threads| {
+            share(threads, breaker(), |breaker| {
+                move |times| {
+                    let breaker = black_box(breaker);
+                    repeat(times, || breaker.state());
+                }
+            })
+        })
+        .target(1, Target::Nanos(50.0)),
+    ]);
+}
+
+fn breaker() -> CircuitBreaker {
+    CircuitBreaker::new("bench", CircuitBreakerConfig::default())
+}
