@@ -6,8 +6,10 @@
 
 #[cfg(fuseboard_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle, not(target_has_atomic = "64"))))]
+pub(crate) use portable_atomic::AtomicU64;
 #[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
-pub(crate) use portable_atomic::{AtomicU64, Ordering, fence};
+pub(crate) use portable_atomic::{Ordering, fence};
 #[cfg(fuseboard_shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering, fence};
 
@@ -20,7 +22,7 @@ pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering, fence};
 /// `unsafe-assume-single-core`: the words are then changed with interrupts disabled. Its feature `critical-section` does not help
 /// where the machine has 32-bit compare-and-swap.
 #[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
-pub const LOCK_FREE: bool = AtomicU64::is_always_lock_free();
+pub const LOCK_FREE: bool = portable_atomic::AtomicU64::is_always_lock_free();
 /// Under a model checker each word is one step.
 #[cfg(any(fuseboard_loom, fuseboard_shuttle))]
 pub const LOCK_FREE: bool = true;
@@ -30,6 +32,75 @@ const _: () = assert!(
     LOCK_FREE,
     "feature `require-lock-free`: 64-bit atomics are not lock-free on this target"
 );
+
+/// Where a word is more than one instruction each operation is one function: written out in more than a hundred places they cost a
+/// small image half a kilobyte. Whatever ordering is asked for, the strongest is given, at no price: a lock or disabled interrupts
+/// order everything anyway.
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle, target_has_atomic = "64")))]
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct AtomicU64(portable_atomic::AtomicU64);
+
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle, target_has_atomic = "64")))]
+macro_rules! called {
+    ($(fn $name:ident($($argument:ident),*) $(-> $result:ty)?;)*) => {
+        impl AtomicU64 {
+            pub(crate) const fn new(value: u64) -> Self {
+                Self(portable_atomic::AtomicU64::new(value))
+            }
+
+            $(
+                #[inline]
+                pub(crate) fn $name(&self, $($argument: u64,)* _: Ordering) $(-> $result)? {
+                    #[inline(never)]
+                    fn called(word: &portable_atomic::AtomicU64, $($argument: u64),*) $(-> $result)? {
+                        // SeqCst: at least what is asked for, and a constant, which leaves no check of it in the code.
+                        word.$name($($argument,)* Ordering::SeqCst)
+                    }
+                    called(&self.0, $($argument),*)
+                }
+            )*
+
+            pub(crate) fn compare_exchange(&self, old: u64, new: u64, _: Ordering, _: Ordering) -> Result<u64, u64> {
+                #[inline(never)]
+                fn called(word: &portable_atomic::AtomicU64, old: u64, new: u64) -> u64 {
+                    // SeqCst: as above.
+                    match word.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst) {
+                        Ok(seen) | Err(seen) => seen,
+                    }
+                }
+                let seen = called(&self.0, old, new);
+                if seen == old { Ok(seen) } else { Err(seen) }
+            }
+
+            pub(crate) fn compare_exchange_weak(&self, old: u64, new: u64, success: Ordering, failure: Ordering) -> Result<u64, u64> {
+                self.compare_exchange(old, new, success, failure)
+            }
+
+            pub(crate) fn fetch_update(&self, success: Ordering, failure: Ordering, mut next: impl FnMut(u64) -> Option<u64>) -> Result<u64, u64> {
+                let mut seen = self.load(failure);
+                while let Some(next) = next(seen) {
+                    match self.compare_exchange(seen, next, success, failure) {
+                        Ok(seen) => return Ok(seen),
+                        Err(other) => seen = other,
+                    }
+                }
+                Err(seen)
+            }
+        }
+    };
+}
+#[cfg(not(any(fuseboard_loom, fuseboard_shuttle, target_has_atomic = "64")))]
+called! {
+    fn load() -> u64;
+    fn store(value);
+    fn swap(value) -> u64;
+    fn fetch_add(by) -> u64;
+    fn fetch_sub(by) -> u64;
+    fn fetch_max(other) -> u64;
+    fn fetch_min(other) -> u64;
+    fn fetch_and(other) -> u64;
+}
 
 /// A `const fn` in the code that ships; loom's atomics have no `const` constructor, and shuttle's a destructor.
 macro_rules! const_unless_loom {

@@ -18,7 +18,7 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
         let entered = word.is_watched().then(|| {
             let is_current = || state.load().generation() == word.generation();
             let (window, geometry) = (self.words.window(), self.settings.geometry());
-            window.enter(geometry, word.generation(), now, is_current)
+            window.enter(geometry, word.generation(), now, &is_current)
         });
         match entered.flatten() {
             Some(started) => RawPermit::watched(word, started),

@@ -8,6 +8,7 @@
 //! ```
 //! The generation stands where it does in the state word, so that comparing the two takes no shift.
 
+use crate::breaker::rules::TIME_WINDOWS_ONLY;
 use crate::breaker::word::{GENERATION_MAX, GENERATION_SHIFT, Word};
 use crate::event::State;
 use crate::fault::{const_unless_faults, fault};
@@ -88,7 +89,7 @@ impl RawPermit {
         match self.head & PURPOSE_MASK {
             PROBE => Purpose::Probe,
             UNCOUNTED => Purpose::Uncounted,
-            WATCHED => Purpose::WatchedCall,
+            WATCHED if !TIME_WINDOWS_ONLY => Purpose::WatchedCall,
             _ => Purpose::Call,
         }
     }

@@ -40,7 +40,21 @@ pub(crate) struct Geometry {
     pub(crate) counts_overdue: bool,
 }
 
+/// Whether the final binary has chosen to do without the other windows and overdue calls: `--cfg fuseboard_time_windows_only`.
+/// A configuration that asks for them is refused then, so what tests this constant is never reached and not linked.
+pub(crate) const TIME_WINDOWS_ONLY: bool = cfg!(fuseboard_time_windows_only);
+
 impl Geometry {
+    /// Which window.
+    #[inline]
+    pub(crate) const fn kind(self) -> Kind {
+        if TIME_WINDOWS_ONLY {
+            Kind::Time
+        } else {
+            self.kind
+        }
+    }
+
     /// The top bit: overdue calls are counted.
     pub(crate) const OVERDUE: u64 = 1 << 63;
 

@@ -1,7 +1,7 @@
 //! Settling: what becomes of a permit when its call ends.
 
 use crate::breaker::permit::{Purpose, RawPermit};
-use crate::breaker::rules::{Geometry, Kind};
+use crate::breaker::rules::{Geometry, Kind, TIME_WINDOWS_ONLY};
 use crate::breaker::state::ProbeSettled;
 use crate::breaker::window::owned::OwnedStripe;
 use crate::breaker::window::{Judgement, Sample, Verdict, Weighed};
@@ -193,7 +193,7 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
             generation,
             now,
             sample,
-            is_current,
+            &is_current,
         );
         match verdict {
             Verdict::Stale => Settled::Stale,
@@ -221,13 +221,13 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
             tick,
         } = judgement;
         let mut held = ended;
-        if geometry.counts_overdue {
+        if geometry.counts_overdue && !TIME_WINDOWS_ONLY {
             let limit = self.settings.slow_call_duration();
             let window = self.words.window();
             held = held.plus(window.overdue(geometry, generation, now, limit));
         }
         let minimum = self.settings.minimum().saturating_mul(held.one);
-        let cause = if geometry.kind == Kind::Consecutive {
+        let cause = if geometry.kind() == Kind::Consecutive {
             policy::judge_run(held.counts, u64::from(geometry.size))
         } else {
             // A success is judged only when it reaches the minimum.
@@ -307,7 +307,7 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
 
     pub(super) fn clear_window(&self, from: Word, to: Word) {
         let (state, window) = (&self.words.state, self.words.window());
-        window.clear(self.settings.geometry(), to.generation(), || {
+        window.clear(self.settings.geometry(), to.generation(), &|| {
             state.load() == from
         });
     }

@@ -37,7 +37,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
             owned: self.owned,
             slot: geometry.slot,
             slots: u64::from(geometry.size).clamp(1, SLOTS as u64),
-            decays: geometry.kind == Kind::Decay,
+            decays: geometry.kind() == Kind::Decay,
         }
     }
 
@@ -56,7 +56,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         generation: u32,
         now: Nanos,
     ) -> bool {
-        match geometry.kind {
+        match geometry.kind() {
             Kind::Time | Kind::Decay => self
                 .time(geometry)
                 .record_success(counters, generation, now),
@@ -80,9 +80,9 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         generation: u32,
         now: Nanos,
         sample: Sample,
-        is_current: impl Fn() -> bool,
+        is_current: &dyn Fn() -> bool,
     ) -> Verdict {
-        match geometry.kind {
+        match geometry.kind() {
             Kind::Time | Kind::Decay => self
                 .time(geometry)
                 .record(counters, generation, now, sample, is_current),
@@ -102,7 +102,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         geometry: Geometry,
         generation: u32,
         sample: Sample,
-        is_current: impl Fn() -> bool,
+        is_current: &dyn Fn() -> bool,
     ) -> Verdict {
         let ring = self.ring();
         let size = geometry.size;
@@ -111,7 +111,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         let pushes = sample.weight.min(u64::from(size)).max(1);
         let mut before = 0;
         for pushed in 0..pushes {
-            match count::push(&self.head.tick, ring, size, generation, sample, &is_current) {
+            match count::push(&self.head.tick, ring, size, generation, sample, is_current) {
                 count::Push::Stale => return verdict,
                 count::Push::Done {
                     counts,
@@ -170,7 +170,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         geometry: Geometry,
         generation: u32,
         now: Nanos,
-        is_current: impl Fn() -> bool,
+        is_current: &dyn Fn() -> bool,
     ) -> Option<Nanos> {
         self.time(geometry).enter(generation, now, is_current)
     }
@@ -214,14 +214,14 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
 
     /// Lets the next success be judged again, for a minimum that has changed.
     pub(crate) fn forget_maturity(self, geometry: Geometry) {
-        if let Kind::Time | Kind::Decay = geometry.kind {
+        if let Kind::Time | Kind::Decay = geometry.kind() {
             self.time(geometry).forget_maturity();
         }
     }
 
     /// The content of the window of `generation` at `now`.
     pub(crate) fn sum(self, geometry: Geometry, generation: u32, now: Nanos) -> Counts {
-        match geometry.kind {
+        match geometry.kind() {
             Kind::Time | Kind::Decay => self.time(geometry).sum_at(generation, now).rounded(),
             Kind::Count => count::sum(&self.head.tick, self.ring(), geometry.size, generation),
             Kind::Consecutive => consecutive::sum(&self.head.tick, generation),
@@ -230,8 +230,8 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
 
     /// Empties the window before `generation` begins, unless `is_current` says that somebody else has
     /// changed the state.
-    pub(crate) fn clear(self, geometry: Geometry, generation: u32, is_current: impl Fn() -> bool) {
-        match geometry.kind {
+    pub(crate) fn clear(self, geometry: Geometry, generation: u32, is_current: &dyn Fn() -> bool) {
+        match geometry.kind() {
             Kind::Time | Kind::Decay => self.time(geometry).clear(is_current),
             Kind::Count => {
                 let ring = self.ring();
@@ -251,7 +251,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
     /// Everything ever counted, the current window included.
     pub(crate) fn totals(self, geometry: Geometry) -> Counts {
         let folded = self.head.totals.load();
-        let live = match geometry.kind {
+        let live = match geometry.kind() {
             Kind::Time | Kind::Decay => self.time(geometry).unfolded(),
             Kind::Count => Counts {
                 calls: count::unfolded(&self.head.tick),
@@ -280,7 +280,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         now: Nanos,
         mut push: impl FnMut(u64),
     ) {
-        match geometry.kind {
+        match geometry.kind() {
             Kind::Time | Kind::Decay => self.time(geometry).save(generation, now, push),
             Kind::Count => {
                 count::save(
@@ -309,7 +309,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         now: Nanos,
         away: Nanos,
     ) -> Option<Counts> {
-        match (geometry.kind, words) {
+        match (geometry.kind(), words) {
             (Kind::Time | Kind::Decay, _) => {
                 self.time(geometry).restore(generation, words, now, away)
             }
@@ -327,7 +327,7 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
                         size,
                         generation,
                         sample,
-                        || true,
+                        &|| true,
                     );
                 }
                 Some(Counts {

@@ -14,6 +14,7 @@
 //! exactly 2^28 changes happen would be taken for a current one: with the shortest cycle of
 //! three changes in 1 ms that takes 24 hours, with an open time of 1 s three years.
 
+use crate::breaker::rules::TIME_WINDOWS_ONLY;
 use crate::event::State;
 use crate::fault::fault;
 
@@ -123,7 +124,8 @@ impl Word {
 
     /// Whether calls in flight are counted in this generation.
     pub(crate) const fn is_watched(self) -> bool {
-        matches!(self.state(), State::Closed | State::MetricsOnly)
+        !TIME_WINDOWS_ONLY
+            && matches!(self.state(), State::Closed | State::MetricsOnly)
             && self.field(OPENINGS_SHIFT, OPENINGS_BITS) != 0
     }
 

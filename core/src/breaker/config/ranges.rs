@@ -3,7 +3,7 @@
 use crate::breaker::config::Window;
 use crate::breaker::rules::{
     CONSECUTIVE_MAX, DECAY_SLOTS, Geometry, Kind, OUTCOMES_PER_WORD, PPM, ROUND_MAX, SLOT_MIN,
-    SLOTS_MAX, decay_steps,
+    SLOTS_MAX, TIME_WINDOWS_ONLY, decay_steps,
 };
 use crate::error::ConfigError;
 use crate::nanos::Nanos;
@@ -45,10 +45,20 @@ pub(super) const fn ppm(field: &'static str, share: f64) -> Result<u32, ConfigEr
     }
 }
 
+/// What a binary built with `--cfg fuseboard_time_windows_only` allows.
+const WINDOW_OF_TIME: &str = "a window of time without `count_overdue`; this binary was built with `--cfg fuseboard_time_windows_only`";
+
 pub(super) const fn geometry(
     window: Window,
     capacity: usize,
 ) -> Result<(Geometry, u64), ConfigError> {
+    if TIME_WINDOWS_ONLY && !matches!(window, Window::Time { .. }) {
+        return Err(ConfigError::conflict(
+            "window",
+            "another kind",
+            WINDOW_OF_TIME,
+        ));
+    }
     match window {
         Window::Time { length, slots } => {
             if slots == 0 || slots as usize > capacity || slots as usize > SLOTS_MAX {
@@ -167,6 +177,9 @@ pub(super) const fn counting_overdue(
             limit,
             "less than the window without one slot, when `count_overdue` is on; make the window longer",
         ));
+    }
+    if TIME_WINDOWS_ONLY {
+        return Err(ConfigError::conflict(FIELD, "true", WINDOW_OF_TIME));
     }
     Ok(Geometry {
         counts_overdue: true,

@@ -55,7 +55,7 @@ pub(super) fn record(
     word: &AtomicU64,
     generation: u32,
     sample: Sample,
-    is_current: impl Fn() -> bool,
+    is_current: &dyn Fn() -> bool,
 ) -> Verdict {
     // Acquire: pairs with the swap below, so a run is seen with what its writer saw.
     let mut run = Run(word.load(Ordering::Acquire));

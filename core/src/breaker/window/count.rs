@@ -113,7 +113,7 @@ pub(super) fn push(
     size: u32,
     generation: u32,
     sample: Sample,
-    is_current: impl Fn() -> bool,
+    is_current: &dyn Fn() -> bool,
 ) -> Push {
     let ring = Ring {
         head,
@@ -294,7 +294,7 @@ pub(super) fn clear(
     words: &[AtomicU64],
     size: u32,
     generation: u32,
-    is_current: impl Fn() -> bool,
+    is_current: &dyn Fn() -> bool,
 ) -> u64 {
     let ring = Ring {
         head,

@@ -79,7 +79,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         generation: u32,
         now: Nanos,
         sample: Sample,
-        is_current: impl Fn() -> bool,
+        is_current: &dyn Fn() -> bool,
     ) -> Verdict {
         loop {
             let tick = self.current(now);
@@ -88,7 +88,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                     .record(tick.number(), tick.index(), generation, sample)
                     .map_or(Added::Stale, Added::To),
                 Counters::Shared(stripe) => {
-                    self.record_shared(stripe, generation, tick, sample, &is_current)
+                    self.record_shared(stripe, generation, tick, sample, is_current)
                 }
             };
             let before = match added {

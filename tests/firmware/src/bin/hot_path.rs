@@ -10,10 +10,19 @@ mod image {
     use cortex_m_rt::entry;
     use fuseboard_core::{
         CircuitBreaker, CircuitBreakerConfig, Nanos, Outcome, Rate, RawPermit, Rejected, Settled,
-        TokenBucketRateLimiter,
+        TokenBucketRateLimiter, Window,
     };
 
-    static BREAKER: CircuitBreaker = CircuitBreaker::new(CircuitBreakerConfig::new());
+    const WINDOW: Window = if cfg!(feature = "count-window") {
+        Window::Count(20)
+    } else {
+        Window::Time {
+            length: Nanos::from_secs(10),
+            slots: 10,
+        }
+    };
+    static BREAKER: CircuitBreaker =
+        CircuitBreaker::new(CircuitBreakerConfig::new().window(WINDOW));
     static LIMITER: TokenBucketRateLimiter = TokenBucketRateLimiter::new(Rate::per_second(100), 10);
 
     /// Each a function of its own, with arguments that the compiler does not know.

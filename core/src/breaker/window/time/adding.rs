@@ -26,7 +26,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         generation: u32,
         tick: Tick,
         sample: Sample,
-        is_current: impl Fn() -> bool,
+        is_current: &dyn Fn() -> bool,
     ) -> Added {
         let expected = Slot::empty(generation, tick.number());
         let Some((word, slow_word)) = stripe.at(tick.index()) else {
@@ -35,9 +35,9 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         // The main count first: whoever sees the slow call sees the call (W2).
         let counts = sample.counts();
         let addition = Slot::addition(counts.calls, counts.failures);
-        let added = self.add(word, Some(slow_word), expected, tick, addition, &is_current);
+        let added = self.add(word, Some(slow_word), expected, tick, addition, is_current);
         if counts.slow > 0 && matches!(added, Added::To(_)) {
-            self.add_slow(slow_word, expected, tick, counts.slow, &is_current);
+            self.add_slow(slow_word, expected, tick, counts.slow, is_current);
         }
         added
     }
@@ -49,11 +49,11 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         expected: Slot,
         tick: Tick,
         weight: u64,
-        is_current: impl Fn() -> bool,
+        is_current: &dyn Fn() -> bool,
     ) {
         let addition = Slot::addition(weight, 0);
         loop {
-            match self.add(slow_word, None, expected, tick, addition, &is_current) {
+            match self.add(slow_word, None, expected, tick, addition, is_current) {
                 Added::To(_) => return,
                 // Somebody else prepared the word.
                 Added::Reused if self.holds(tick) => {}
@@ -78,7 +78,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         expected: Slot,
         tick: Tick,
         addition: u64,
-        is_current: impl Fn() -> bool,
+        is_current: &dyn Fn() -> bool,
     ) -> Added {
         let seen = Slot::load(word);
         if !seen.takes(expected) {
@@ -100,7 +100,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         seen: Slot,
         expected: Slot,
         tick: Tick,
-        is_current: impl Fn() -> bool,
+        is_current: &dyn Fn() -> bool,
     ) -> Option<bool> {
         let (next, leaving) = if seen.has_tag_of(expected) {
             let next = if twin.is_some() {

@@ -19,7 +19,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
         self,
         generation: u32,
         now: Nanos,
-        is_current: impl Fn() -> bool,
+        is_current: &dyn Fn() -> bool,
     ) -> Option<Nanos> {
         loop {
             let tick = self.current(now);
@@ -27,7 +27,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             let (_, twin) = self.stripes.first()?.at(tick.index())?;
             let seen = Slot::load(twin);
             if !seen.has_tag_of(expected) {
-                self.prepare(twin, None, seen, expected, tick, &is_current)?;
+                self.prepare(twin, None, seen, expected, tick, is_current)?;
                 continue;
             }
             if fault!("overdue_store") {

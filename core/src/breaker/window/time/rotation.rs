@@ -61,7 +61,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
 
     /// Empties the window before a generation that counts begins, unless `is_current` says that somebody
     /// else has changed the state.
-    pub(in crate::breaker::window) fn clear(self, is_current: impl Fn() -> bool) {
+    pub(in crate::breaker::window) fn clear(self, is_current: &dyn Fn() -> bool) {
         for stripe in self.stripes {
             for (word, slow_word) in stripe.pairs() {
                 for (word, slow) in [(word, false), (slow_word, true)] {
