@@ -111,6 +111,9 @@ impl<const SLOTS: usize> ClientThrottle<SLOTS> {
     /// [`Reason::Limited`]; it counts as a request. Nobody can know when the backend recovers.
     pub fn try_acquire(&self, now: Nanos) -> Result<(), Rejected> {
         let tick = self.tick(now);
+        if fault!("throttle_counts_admissions") {
+            self.requests.add(tick, 1);
+        }
         let (requests, accepts) = self.sums(tick);
         let odds = self.rules().odds(requests, accepts);
         if odds.is_zero() {

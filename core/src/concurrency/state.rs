@@ -61,7 +61,6 @@ impl ConcurrencyWord {
                 .compare_exchange_weak(word, word + 1, Ordering::Acquire, Ordering::Relaxed)
             {
                 Ok(_) => return true,
-                Err(_) if fault!("lost_race_rejects") => return false,
                 Err(seen) => word = seen,
             }
         }

@@ -55,7 +55,11 @@ pub(crate) fn refund(word: u64, now: u64, cost: u64, window: u64) -> Option<u64>
 /// Units that would be admitted.
 pub(crate) fn available(word: u64, now: u64, limit: u64, window: u64) -> u64 {
     match current(word, now, window) {
-        (start, Some(taken)) => limit.saturating_sub(taken).min(u64::MAX - start - taken),
+        (start, Some(taken)) => limit.saturating_sub(taken).min(fault!(
+            "window_past_the_end",
+            u64::MAX,
+            u64::MAX - start - taken
+        )),
         (_, None) => 0,
     }
 }

@@ -169,7 +169,7 @@ impl<'a> Table<'a> {
             for (index, entry) in group.places() {
                 if entry.may_be(key.tag) {
                     let held = entry.load();
-                    if held.owner.is(key.tag) || fault!("keyed_shares_a_bucket") {
+                    if held.owner.is(key.tag) {
                         return Found::Own(index, entry, held);
                     }
                 }

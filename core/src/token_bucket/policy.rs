@@ -31,8 +31,7 @@ pub(crate) fn admit(
     else {
         return fault!("clock_without_end", Ok(tat), Err(None));
     };
-    let fits = next <= limit && !(fault!("exactly_free_is_late") && next == limit);
-    if fits || fault!("burst_one_larger") && base < limit {
+    if next <= limit || fault!("burst_one_larger") && base < limit {
         return Ok(next);
     }
     let wait = wait(base, next, now, limit);

@@ -26,7 +26,7 @@ type Tests = BTreeMap<String, BTreeSet<String>>;
 
 /// Times that a test which a race decides is played before it counts as one that a fault does not fail.
 const TRIES: usize = 6;
-/// Times that it must have failed to be recorded.
+/// Times that a race must have failed a test for that to be recorded.
 const PROOFS: usize = 3;
 const RECORD: &str = "tests/faults/README.md";
 const EXCEPTIONS: &str = "tests/faults/exceptions.txt";
@@ -40,7 +40,8 @@ pub fn faults(place: &Place, names: &[String], bless: bool) -> Result<(usize, Ve
     let read = |path: &str| {
         fs::read_to_string(place.root.join(path)).with_context(|| format!("cannot read {path}"))
     };
-    let list = list::faults(&read(list::PATH)?)?;
+    let mut list = list::faults(&read(list::PATH)?)?;
+    list::find_players(&mut list, &place.root)?;
     let exceptions = list::exceptions(&read(EXCEPTIONS)?)?;
     let before = read(RECORD).unwrap_or_default();
     let record = Mutex::new(Record::parse(&before));
@@ -53,7 +54,7 @@ pub fn faults(place: &Place, names: &[String], bless: bool) -> Result<(usize, Ve
         .collect();
 
     // With no fault at all everything holds, or nothing below means anything.
-    for program in programs.iter().filter(|program| !program.is_slow) {
+    for program in &programs {
         for test in play::failures(program, "", None)? {
             wrong.push(format!("{} {test} fails without a fault", program.name));
         }
@@ -76,7 +77,8 @@ pub fn faults(place: &Place, names: &[String], bless: bool) -> Result<(usize, Ve
     let mut seen = 0;
     for (fault, result) in wanted.iter().zip(in_parallel(&wanted, play)) {
         let (failed, missing) = result?;
-        if failed.is_empty() {
+        let excused = exceptions.contains_key(&format!("fault {}", fault.name));
+        if failed.is_empty() && fault.played_by.is_empty() && !excused {
             wrong.push(format!("{}: no test fails", fault.name));
         } else {
             seen += 1;
@@ -94,7 +96,7 @@ pub fn faults(place: &Place, names: &[String], bless: bool) -> Result<(usize, Ve
         ));
     }
     if names.is_empty() {
-        wrong.extend(unproven(&programs, &record, &exceptions)?);
+        wrong.extend(unproven(&programs, &record, &exceptions, &list)?);
     }
     Ok((seen, wrong))
 }
@@ -131,10 +133,11 @@ fn proven(programs: &[Program], fault: &Fault) -> Result<Tests> {
     let mut failed = Tests::new();
     for program in programs
         .iter()
-        .filter(|program| program.concerns(&fault.file) && (fault.is_a_race || !program.is_slow))
+        .filter(|program| program.concerns(&fault.file))
     {
         let mut tests = play::failures(program, &fault.name, None)?;
-        for _ in 1..PROOFS {
+        let proofs = if fault.is_a_race { PROOFS } else { 1 };
+        for _ in 1..proofs {
             if !tests.is_empty() {
                 tests = play::failures(program, &fault.name, Some(&tests))?;
             }
@@ -173,11 +176,20 @@ fn unproven(
     programs: &[Program],
     record: &Record,
     exceptions: &BTreeMap<String, String>,
+    list: &[Fault],
 ) -> Result<Vec<String>> {
+    let is_played = |name: &str| {
+        list.iter()
+            .any(|fault| fault.name == name && !fault.played_by.is_empty())
+    };
     let (mut wrong, mut unused) = (
         Vec::new(),
         exceptions.keys().cloned().collect::<BTreeSet<_>>(),
     );
+    unused.retain(|test| {
+        let fault = test.strip_prefix("fault ");
+        fault.is_none_or(|fault| !record.of(fault).is_empty() || is_played(fault))
+    });
     for program in programs {
         let failing = record.tests_of(&program.name);
         for test in play::tests(program)? {

@@ -292,6 +292,15 @@ pub const SUITES: &[Suite] = &[
         ],
     },
     Suite {
+        name: "faults",
+        about: "the test of the tests: each mistake seeded in the core fails what the record says",
+        needs: &[],
+        steps: &[cargo(
+            &["run", "--quiet", "-p", "xtask", "--", "faults"],
+            Reader::Conformance,
+        )],
+    },
+    Suite {
         name: "conformance",
         about: "the traces that every language must answer alike",
         needs: &[],

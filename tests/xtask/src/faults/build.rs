@@ -15,8 +15,6 @@ pub struct Program {
     pub path: PathBuf,
     /// Where it is run.
     pub folder: PathBuf,
-    /// Explores interleavings: only under faults that are races.
-    pub is_slow: bool,
 }
 
 /// The name of the runner's traces.
@@ -28,97 +26,77 @@ impl Program {
         self.name != TRACES
     }
 
-    /// Whether a fault of `file` can reach it: breakers and limiters know nothing of each other.
+    /// Whether a fault of `file` can reach it. What is not of one noun alone, such as the traces, sees all of them.
     pub fn concerns(&self, file: &str) -> bool {
-        match (Half::of(&self.name), Half::of(file)) {
-            (Some(tested), Some(broken)) => tested == broken,
-            _ => true,
-        }
-    }
-}
-
-#[derive(PartialEq, Eq)]
-enum Half {
-    Breakers,
-    Limiters,
-}
-
-impl Half {
-    /// The half that a program's or a file's name speaks of; `None`: of both.
-    fn of(name: &str) -> Option<Self> {
-        const LIMITERS: [&str; 11] = [
-            "adaptive",
-            "concurrency",
-            "fixed_window",
-            "keyed",
-            "leaky_bucket",
-            "limiters",
-            "retry_budget",
-            "shedding",
-            "sliding_",
-            "throttle",
-            "token_bucket",
+        /// (noun, who is built on it).
+        const USERS: [(&str, &[&str]); 4] = [
+            ("token_bucket", &["keyed", "leaky_bucket"]),
+            ("concurrency", &["adaptive"]),
+            ("shedding", &["adaptive", "concurrency"]),
+            ("throttle", &["retry_budget"]),
         ];
-        if LIMITERS.iter().any(|noun| name.contains(noun)) {
-            Some(Self::Limiters)
-        } else {
-            (name.contains("breaker") || name.ends_with("saved")).then_some(Self::Breakers)
-        }
+        let (Some(tested), Some(broken)) = (noun(&self.name), noun(file)) else {
+            return true;
+        };
+        let is_user = |(used, users): &(&str, &[&str])| *used == broken && users.contains(&tested);
+        tested == broken || USERS.iter().any(is_user)
     }
 }
 
-/// Packages that are built together.
-struct Group {
-    packages: &'static [&'static str],
-    flags: &'static str,
-    /// Below the build folder.
-    folder: &'static str,
-    is_slow: bool,
+/// The noun that a test program's or a shipped file's name begins with; `None`: it is of several.
+fn noun(name: &str) -> Option<&'static str> {
+    const NOUNS: [&str; 12] = [
+        "adaptive",
+        "breaker",
+        "concurrency",
+        "fixed_window",
+        "keyed",
+        "leaky_bucket",
+        "retry_budget",
+        "shedding",
+        "sliding_counter",
+        "sliding_window",
+        "throttle",
+        "token_bucket",
+    ];
+    let name = ["core/", "src/", "model/"]
+        .into_iter()
+        .fold(name, |name, folder| name.trim_start_matches(folder));
+    if matches!(name, "saved" | "exhaustive") {
+        return Some("breaker");
+    }
+    NOUNS.into_iter().find(|noun| name.starts_with(noun))
 }
 
-const GROUPS: [Group; 2] = [
-    Group {
-        packages: &["fuseboard-core", "fuseboard-model", "fuseboard-conformance"],
-        flags: "--cfg fuseboard_faults",
-        folder: "faults",
-        is_slow: false,
-    },
-    Group {
-        packages: &["fuseboard-loom"],
-        flags: "--cfg fuseboard_faults --cfg fuseboard_loom",
-        folder: "faults-loom",
-        is_slow: true,
-    },
-];
+const PACKAGES: [&str; 3] = ["fuseboard-core", "fuseboard-model", "fuseboard-conformance"];
+const FLAGS: &str = "--cfg fuseboard_faults";
 
 /// Builds them all.
 pub fn programs(place: &Place) -> Result<Vec<Program>> {
+    let mut command = place.command(&place.cargo);
+    command
+        .args(["build", "--quiet", "--profile", "loom", "--tests", "--bins"])
+        .arg("--message-format=json-render-diagnostics")
+        .arg("--target-dir")
+        .arg(place.target.join("faults"))
+        .args(PACKAGES.iter().flat_map(|package| ["-p", package]))
+        .env("RUSTFLAGS", FLAGS)
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .stderr(Stdio::inherit());
+    let output = command.output().context("cannot start cargo")?;
+    if !output.status.success() {
+        bail!("the tests do not build under {FLAGS}");
+    }
     let mut programs = Vec::new();
-    for group in &GROUPS {
-        let mut command = place.command(&place.cargo);
-        command
-            .args(["build", "--quiet", "--profile", "loom", "--tests", "--bins"])
-            .arg("--message-format=json-render-diagnostics")
-            .arg("--target-dir")
-            .arg(place.target.join(group.folder))
-            .args(group.packages.iter().flat_map(|package| ["-p", package]))
-            .env("RUSTFLAGS", group.flags)
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .stderr(Stdio::inherit());
-        let output = command.output().context("cannot start cargo")?;
-        if !output.status.success() {
-            bail!("the tests do not build under {}", group.flags);
-        }
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            let message: Value = serde_json::from_str(line).context("cargo's messages are JSON")?;
-            programs.extend(program(&message, group.is_slow));
-        }
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let message: Value = serde_json::from_str(line).context("cargo's messages are JSON")?;
+        programs.extend(program(&message));
     }
     programs.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(programs)
 }
 
-fn program(message: &Value, is_slow: bool) -> Option<Program> {
+fn program(message: &Value) -> Option<Program> {
     let path = PathBuf::from(message["executable"].as_str()?);
     let folder = PathBuf::from(message["manifest_path"].as_str()?)
         .parent()?
@@ -135,10 +113,41 @@ fn program(message: &Value, is_slow: bool) -> Option<Program> {
         _ => package.clone(),
     };
     // The runner's own tests test no core.
-    (package != "conformance" || name == TRACES).then_some(Program {
-        name,
-        path,
-        folder,
-        is_slow,
-    })
+    (package != "conformance" || name == TRACES).then_some(Program { name, path, folder })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_reaches_its_noun_and_who_is_built_on_it() {
+        let program = |name: &str| Program {
+            name: name.to_owned(),
+            path: PathBuf::new(),
+            folder: PathBuf::new(),
+        };
+        let file = "core/src/token_bucket/policy.rs";
+        for name in [
+            "core",
+            "core/token_bucket",
+            "core/keyed",
+            "core/admission",
+            "model/limiters",
+            TRACES,
+        ] {
+            assert!(program(name).concerns(file), "{name}");
+        }
+        for name in [
+            "core/fixed_window",
+            "core/breaker_rules",
+            "core/saved",
+            "model/exhaustive",
+        ] {
+            assert!(!program(name).concerns(file), "{name}");
+        }
+        assert!(program("core/saved").concerns("core/src/breaker/saved.rs"));
+        assert!(program("core/keyed").concerns("core/src/error.rs"));
+        assert!(!program("core/token_bucket").concerns("core/src/keyed/table.rs"));
+    }
 }

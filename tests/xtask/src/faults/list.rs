@@ -1,6 +1,8 @@
 //! The hand-written files of `tests/faults`.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -14,8 +16,10 @@ pub struct Fault {
     pub file: String,
     /// What it breaks.
     pub breaks: String,
-    /// It takes two threads, so loom is asked as well.
+    /// It takes two threads, so a test that it fails once may hold the next time.
     pub is_a_race: bool,
+    /// The suites that play it themselves.
+    pub played_by: Vec<&'static str>,
 }
 
 /// The faults, each below its file.
@@ -37,9 +41,38 @@ pub fn faults(text: &str) -> Result<Vec<Fault>> {
                 .with_context(|| format!("{PATH}: `{name}` stands below no file"))?,
             breaks: breaks.to_owned(),
             is_a_race,
+            played_by: Vec::new(),
         });
     }
     Ok(faults)
+}
+
+/// Fills in the suites below `root` whose own tests name a fault to play it.
+pub fn find_players(faults: &mut [Fault], root: &Path) -> Result<()> {
+    for suite in ["loom", "history"] {
+        let mut text = String::new();
+        read_all(&root.join("tests").join(suite).join("tests"), &mut text)?;
+        for fault in &mut *faults {
+            if text.contains(&format!("\"{}\"", fault.name)) {
+                fault.played_by.push(suite);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_all(folder: &Path, text: &mut String) -> Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_all(&path, text)?;
+        } else {
+            let file = fs::read_to_string(&path);
+            text.push_str(&file.with_context(|| path.display().to_string())?);
+        }
+    }
+    Ok(())
 }
 
 /// The tests that no fault can fail, each with the reason.

@@ -48,6 +48,9 @@ impl Record {
                 "\n## {}\n\n`{}`: {}.\n\n",
                 fault.name, fault.file, fault.breaks
             );
+            if !fault.played_by.is_empty() {
+                let _ = writeln!(text, "- played by {} itself", fault.played_by.join(" and "));
+            }
             for (program, tests) in self.of(&fault.name) {
                 let tests: Vec<_> = tests.into_iter().collect();
                 let tests = tests.join(" ");
