@@ -11,6 +11,7 @@ mod open_duration;
 mod overdue;
 pub(crate) mod permit;
 mod policy;
+mod renewing;
 mod rules;
 pub(crate) mod saved;
 mod settings;

@@ -40,9 +40,17 @@ mod leaky_bucket;
 
 mod admission;
 
+mod board;
+
 pub use crate::adaptive::config::{AdaptiveLimitConfig, Algorithm};
 pub use crate::adaptive::{AdaptiveLimit, AdaptivePermit};
 pub use crate::admission::{Admission, AdmissionPermit};
+pub use crate::board::error::{ClaimError, LayoutError};
+pub use crate::board::name::SlotName;
+pub use crate::board::places::Places;
+pub use crate::board::policy::{Policy, TokenBucketConfig};
+pub use crate::board::section::{Owner, Section, SlotId, WhenDifferent};
+pub use crate::board::{Board, ClockOrigin};
 pub use crate::breaker::CircuitBreaker;
 pub use crate::breaker::borrowed::Permit;
 pub use crate::breaker::config::{CircuitBreakerConfig, Window};

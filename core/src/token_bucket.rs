@@ -323,6 +323,23 @@ impl TokenBucketRateLimiter {
         }
     }
 
+    /// A full bucket, while nobody else reads it.
+    pub(crate) fn renew(&self, rate: Rate, burst: u64) -> Result<(), ConfigError> {
+        let scale = Quota::scale(rate);
+        let quota = Quota::new(rate, burst, scale)?;
+        // Relaxed: whoever shares the limiter publishes it.
+        self.scale.store(scale, Ordering::Relaxed);
+        self.quota.store(quota);
+        self.warmth.renew();
+        self.tat.reset();
+        Ok(())
+    }
+
+    /// Whether it runs with this rate and burst.
+    pub(crate) fn runs_with(&self, rate: Rate, burst: u64) -> Result<bool, ConfigError> {
+        Ok(self.quota.load() == Quota::new(rate, burst, self.scale())?)
+    }
+
     #[inline]
     fn scale(&self) -> u64 {
         // Relaxed: written once, before the limiter is shared.

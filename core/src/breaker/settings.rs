@@ -54,6 +54,36 @@ impl SettingsWords {
         }
     }
 
+    /// Takes over everything, of a breaker that nobody else reads.
+    pub(crate) fn store_all(&self, settings: &Settings) {
+        // Relaxed: whoever shares the breaker publishes it.
+        self.shape
+            .store(settings.geometry.to_bits(), Ordering::Relaxed);
+        self.slot
+            .store(settings.geometry.slot.get(), Ordering::Relaxed);
+        self.store(settings);
+    }
+
+    /// Whether these are the settings, but for the seed of the jitter.
+    pub(crate) fn are(&self, settings: &Settings) -> bool {
+        let packed = Packed::from(settings);
+        [
+            (&self.shape, packed.shape),
+            (&self.slot, settings.geometry.slot.get()),
+            (&self.slow_call_duration, settings.slow_call_duration.get()),
+            (&self.thresholds, packed.thresholds),
+            (&self.minimum, settings.minimum),
+            (&self.open_timeout, settings.open.timeout.get()),
+            (&self.open_timeout_max, settings.open.timeout_max.get()),
+            (&self.backoff, packed.backoff),
+            (&self.round, packed.round),
+            (&self.probe_lease, settings.round.lease.get()),
+            (&self.ramp_up, settings.ramp_up.get()),
+        ]
+        .into_iter()
+        .all(|(word, value)| word.load(READ) == value)
+    }
+
     /// Takes over everything but the window's shape.
     pub(crate) fn store(&self, settings: &Settings) {
         let packed = Packed::from(settings);

@@ -88,6 +88,16 @@ impl StateWord {
         self.word.store(word.bits(), Ordering::Relaxed);
     }
 
+    /// Begins anew with this word, in a breaker that nobody else reads.
+    pub(crate) fn renew(&self, word: Word) {
+        for moment in &self.moments {
+            // Relaxed: whoever shares the breaker publishes it.
+            moment.store(0, Ordering::Relaxed);
+        }
+        self.until.store(0, Ordering::Relaxed);
+        self.word.store(word.bits(), Ordering::Relaxed);
+    }
+
     /// The whole truth of one moment.
     #[inline]
     pub(crate) fn load(&self) -> Word {

@@ -344,6 +344,14 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         }
     }
 
+    /// Forgets everything, totals too, of a window that nobody else reads.
+    pub(crate) fn zero(self) {
+        self.head.zero();
+        for stripe in self.stripes {
+            stripe.zero();
+        }
+    }
+
     /// Sets the totals of a window that nobody else has yet.
     pub(crate) fn set_totals(self, totals: Counts) {
         self.head.totals.add(totals);

@@ -124,6 +124,14 @@ impl WarmthWords {
             });
     }
 
+    /// Without a warm-up, of a limiter that nobody else reads.
+    pub(crate) fn renew(&self) {
+        for word in [&self.cold_at, &self.period, &self.extra] {
+            // Relaxed: whoever shares the limiter publishes it.
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn reset(&self) {
         // Relaxed: see the head of the file.
         self.cold_at.store(0, Ordering::Relaxed);

@@ -93,6 +93,14 @@ impl<const SLOTS: usize> Stripe<SLOTS> {
         Some((self.slots.get(index)?, self.slow.get(index)?))
     }
 
+    pub(super) fn zero(&self) {
+        let words = self.slots.iter().chain(&self.slow);
+        for word in words.chain([&self.rejected, &self.ignored]) {
+            // Relaxed: whoever shares the breaker publishes it.
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&AtomicU64, &AtomicU64)> {
         self.slots.iter().zip(&self.slow)
     }
@@ -146,6 +154,18 @@ impl Head {
                 tick: AtomicU64::new(0),
                 totals: Totals::new(),
             }
+        }
+    }
+
+    pub(super) fn zero(&self) {
+        let Totals {
+            calls,
+            failures,
+            slow,
+        } = &self.totals;
+        for word in [&self.tick, calls, failures, slow] {
+            // Relaxed: whoever shares the breaker publishes it.
+            word.store(0, Ordering::Relaxed);
         }
     }
 }

@@ -25,6 +25,26 @@ const FAULTS: &[(&str, &str)] = &[
         "admission::x1_b13_forced_open_meanwhile",
     ),
     (
+        "board_claims_without_looking",
+        "board::s3_two_claimers_of_one_name",
+    ),
+    (
+        "board_publishes_only_its_own",
+        "board::s3_two_claimers_of_one_name",
+    ),
+    (
+        "board_publishes_any_draft",
+        "board::s5_claim_beside_a_removal",
+    ),
+    (
+        "board_carries_only_its_own",
+        "board::k1_s5_cells_add_up_to_the_total",
+    ),
+    (
+        "board_deed_done_twice",
+        "board::s5_a_dead_owner_is_reclaimed_beside_a_taker",
+    ),
+    (
         "adaptive_epoch_ahead",
         "concurrency::t1_adaptive_clock_that_was_ahead",
     ),

@@ -5,6 +5,7 @@
 #![cfg(fuseboard_loom)]
 
 mod admission;
+mod board;
 mod breaker;
 mod concurrency;
 mod faults;

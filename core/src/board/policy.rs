@@ -1,0 +1,114 @@
+//! [`Policy`]: what a slot can hold, and how it is made in memory that another policy has used.
+
+use crate::board::places::Places;
+use crate::board::section::Owner;
+use crate::breaker::CircuitBreaker;
+use crate::breaker::config::CircuitBreakerConfig;
+use crate::error::ConfigError;
+use crate::nanos::Nanos;
+use crate::token_bucket::TokenBucketRateLimiter;
+use crate::token_bucket::quota::Rate;
+
+/// A policy that a slot of a [`Board`](crate::Board) can hold. Only the core implements it.
+pub trait Policy: sealed::Sealed {
+    /// What it is made with.
+    type Config;
+
+    #[doc(hidden)]
+    fn vacant() -> Self;
+
+    /// Makes it new, whatever its words are, while nobody else reads them.
+    #[doc(hidden)]
+    fn renew(&self, config: &Self::Config) -> Result<(), ConfigError>;
+
+    #[doc(hidden)]
+    fn runs_with(&self, config: &Self::Config) -> Result<bool, ConfigError>;
+
+    #[doc(hidden)]
+    fn configure(&self, config: &Self::Config) -> Result<(), ConfigError>;
+
+    /// Takes from it what a dead owner held.
+    #[doc(hidden)]
+    fn reclaim(&self, _: Owner) {}
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::CircuitBreaker<10, 1> {}
+    impl Sealed for super::TokenBucketRateLimiter {}
+    impl<const OWNERS: usize> Sealed for super::Places<OWNERS> {}
+}
+
+/// What a token bucket on a board is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenBucketConfig {
+    /// Units that flow in.
+    pub rate: Rate,
+    /// Units at once, at least 1.
+    pub burst: u64,
+}
+
+impl Policy for CircuitBreaker<10, 1> {
+    type Config = CircuitBreakerConfig;
+
+    fn vacant() -> Self {
+        Self::new(CircuitBreakerConfig::new())
+    }
+
+    fn renew(&self, config: &CircuitBreakerConfig) -> Result<(), ConfigError> {
+        self.renew(*config)
+    }
+
+    /// The jitter's seed may differ: it is drawn, not chosen.
+    fn runs_with(&self, config: &CircuitBreakerConfig) -> Result<bool, ConfigError> {
+        self.runs_with(*config)
+    }
+
+    fn configure(&self, config: &CircuitBreakerConfig) -> Result<(), ConfigError> {
+        self.configure(*config)
+    }
+}
+
+impl Policy for TokenBucketRateLimiter {
+    type Config = TokenBucketConfig;
+
+    fn vacant() -> Self {
+        Self::new(Rate::new(1, Nanos::from_secs(1)), 1)
+    }
+
+    fn renew(&self, config: &TokenBucketConfig) -> Result<(), ConfigError> {
+        self.renew(config.rate, config.burst)
+    }
+
+    fn runs_with(&self, config: &TokenBucketConfig) -> Result<bool, ConfigError> {
+        self.runs_with(config.rate, config.burst)
+    }
+
+    fn configure(&self, config: &TokenBucketConfig) -> Result<(), ConfigError> {
+        self.configure(config.rate, config.burst)
+    }
+}
+
+impl<const OWNERS: usize> Policy for Places<OWNERS> {
+    type Config = u16;
+
+    fn vacant() -> Self {
+        Self::new()
+    }
+
+    fn renew(&self, limit: &u16) -> Result<(), ConfigError> {
+        self.renew(*limit)
+    }
+
+    fn runs_with(&self, limit: &u16) -> Result<bool, ConfigError> {
+        Ok(self.limit() == *limit)
+    }
+
+    fn configure(&self, limit: &u16) -> Result<(), ConfigError> {
+        self.set_limit(*limit)
+    }
+
+    fn reclaim(&self, owner: Owner) {
+        self.reclaim(owner);
+    }
+}
