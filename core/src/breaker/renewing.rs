@@ -15,7 +15,7 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         let window = self.words.window();
         window.zero();
         // A window names its generation.
-        window.clear(geometry, next.generation(), || true);
+        window.clear(geometry, next.generation(), &|| true);
         self.words
             .state
             .renew(next.watched(geometry.counts_overdue));
