@@ -3,6 +3,7 @@
 use crate::breaker::CircuitBreaker;
 use crate::breaker::word::Word;
 use crate::event::{Counts, State};
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::snapshot::{Snapshot, Totals};
 use crate::sync::Ordering;
@@ -62,7 +63,11 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
         }
         Snapshot {
             state: word.state(),
-            generation: word.generation(),
+            generation: fault!(
+                "snapshot_of_two_moments",
+                state.load().generation(),
+                word.generation()
+            ),
             openings: word.openings(),
             in_flight: round.in_flight,
             probe_successes: round.successes,

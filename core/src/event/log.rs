@@ -95,7 +95,9 @@ impl Entry {
     fn write(&self, transition: &Transition) {
         // Relaxed: the swap below decides.
         let seen = self.stamp.load(Ordering::Relaxed);
-        let newer = seen & WHOLE == 0 || is_newer(u64::from(transition.generation), seen);
+        let newer = seen & WHOLE == 0
+            || is_newer(u64::from(transition.generation), seen)
+            || fault!("log_late_change_wins");
         let stamp = stamp(transition);
         // Acquire: pairs with the last store of the entry's former writer, so that his fields are overwritten, not ours.
         if seen & WRITING != 0
@@ -135,7 +137,14 @@ impl Entry {
             to: pick(&State::ALL, stamp >> TO_SHIFT)?,
             generation: (stamp & GENERATION_MASK) as u32,
             at: Nanos::new(load(&self.at)),
-            cause: pick(&Cause::ALL, stamp >> CAUSE_SHIFT)?,
+            cause: pick(
+                &Cause::ALL,
+                fault!(
+                    "log_cause_is_state",
+                    stamp >> TO_SHIFT,
+                    stamp >> CAUSE_SHIFT
+                ),
+            )?,
             counts: Counts {
                 calls: load(&self.calls),
                 failures: load(&self.failures),
@@ -164,7 +173,10 @@ fn pick<T: Copy>(all: &[T], bits: u64) -> Option<T> {
 }
 
 /// Whether generation `one` came after `other`: they count modulo 2^28, and are less than half of that apart.
-const fn is_newer(one: u64, other: u64) -> bool {
+fn is_newer(one: u64, other: u64) -> bool {
+    if fault!("log_generations_never_wrap") {
+        return one & GENERATION_MASK > other & GENERATION_MASK;
+    }
     let ahead = one.wrapping_sub(other) & GENERATION_MASK;
     ahead != 0 && ahead <= GENERATION_MASK / 2
 }
@@ -203,7 +215,7 @@ impl<const N: usize> TransitionLog<N> {
         transitions.sort_unstable_by_key(age);
         let newest = transitions.last().map_or(0, age);
         TransitionBatch {
-            lost: newest - transitions.len() as u32,
+            lost: fault!("log_loss_untold", 0, newest - transitions.len() as u32),
             generation: since.wrapping_add(newest) & GENERATION_MASK as u32,
             transitions,
         }

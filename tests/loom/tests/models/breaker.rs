@@ -166,6 +166,40 @@ fn b3_b4_one_probe_at_the_deadline() {
     });
 }
 
+/// B14, O3: one thread probes and closes while another looks: state, generation and probes in flight are of one moment.
+/// Two threads, bound 3.
+#[test]
+fn b14_o3_a_snapshot_is_of_one_moment() {
+    explore(
+        "b14_one_moment",
+        bound(3, Some(5)),
+        50,
+        &["half-open"],
+        |run| {
+            let threads = Threads::new();
+            let breaker = open(config());
+            let now = Nanos::from_secs(1);
+            let reader = {
+                let breaker = Arc::clone(&breaker);
+                threads.spawn(move |_| breaker.snapshot(now))
+            };
+            let probe = breaker.acquire(now, &()).expect("the deadline");
+            threads.step();
+            breaker.settle(probe, Outcome::Success, now, &());
+            let seen = reader.join().unwrap();
+            let moment = (seen.state, seen.generation, seen.in_flight);
+            if moment == (State::HalfOpen, 2, 1) {
+                run.reached("half-open");
+            } else {
+                assert!(
+                    moment == (State::Open, 1, 0) || moment == (State::Closed, 3, 0),
+                    "{moment:?}"
+                );
+            }
+        },
+    );
+}
+
 /// B7, B19: one thread trips at second 5, another asks at second 5.5: never admitted by an old moment.
 /// Two threads, one operation each, all interleavings.
 #[test]

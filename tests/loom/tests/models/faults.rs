@@ -198,6 +198,31 @@ const FAULTS: &[(&str, &str)] = &[
         "judges_its_own_tick",
         "breaker::b8_two_failures_in_two_slots_trip",
     ),
+    ("handle_claim_twice", "handles::h1_one_handle_has_one_owner"),
+    (
+        "handle_tag_first",
+        "handles::w6_a_slot_that_changes_hands_is_never_misread",
+    ),
+    (
+        "overdue_leaves_late",
+        "overdue::b9_a_call_that_ends_is_never_counted_twice",
+    ),
+    (
+        "overdue_leaves_any_slot",
+        "overdue::w6_a_call_begins_where_another_ends",
+    ),
+    (
+        "overdue_store",
+        "overdue::w3_two_calls_begin_beside_a_reset",
+    ),
+    (
+        "log_without_fence",
+        "log::b15_a_change_is_never_read_in_halves",
+    ),
+    (
+        "snapshot_of_two_moments",
+        "breaker::b14_o3_a_snapshot_is_of_one_moment",
+    ),
     (
         "newer_slots_came_before",
         "breaker::b8_two_successes_in_two_slots_judge",

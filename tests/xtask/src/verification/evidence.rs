@@ -14,7 +14,7 @@ pub struct Source {
     pub bound: &'static str,
 }
 
-pub const SOURCES: [Source; 12] = [
+pub const SOURCES: [Source; 13] = [
     Source {
         suite: "core",
         folders: &["core/src", "core/tests"],
@@ -44,6 +44,12 @@ pub const SOURCES: [Source; 12] = [
         folders: &["tests/history"],
         how: "random schedules of whole histories, judged for linearizability",
         bound: "the schedules that each test states",
+    },
+    Source {
+        suite: "miri",
+        folders: &["tests/threads"],
+        how: "threads that start at one moment, in an interpreter with weak memory and swaps that fail for no reason; natively: `threads`",
+        bound: "the seeds of the suite; x86-64, 32-bit and big-endian",
     },
     Source {
         suite: "interrupt",
