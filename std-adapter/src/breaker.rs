@@ -7,6 +7,8 @@ mod listeners;
 mod permit;
 
 pub use config::CircuitBreakerConfig;
+#[cfg(target_os = "linux")]
+pub(crate) use config::fresh_seed;
 pub use error::CircuitBreakerError;
 pub use permit::Permit;
 

@@ -8,6 +8,7 @@
 //! | stop calling what is failing | [`CircuitBreaker`] |
 //! | limit how often | [`TokenBucketRateLimiter`], [`SlidingWindowRateLimiter`] |
 //! | limit how many at once | [`ConcurrencyLimit`] |
+//! | share all of these between processes, on Linux | `Board` |
 //! | get over HTTP, guarded | `ResilientHttpClient`, with feature `reqwest` |
 //! | test without waiting | [`ManualClock`] and `with_clock` |
 //!
@@ -19,18 +20,25 @@
 //! Nothing here needs a particular async runtime: a guarded future runs wherever the operation
 //! inside it runs.
 
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+mod board;
 mod breaker;
 mod clock;
 #[cfg(feature = "reqwest")]
 mod http;
 mod limiter;
 
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+pub use board::{
+    Board, BoardBreaker, BoardConcurrencyLimit, BoardConcurrencyPermit, BoardError, BoardOptions,
+    BoardPermit, BoardTokenBucket,
+};
 pub use breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakerError, Permit};
 pub use clock::{Clock, CoarseClock, ManualClock, MonotonicClock};
 pub use fuseboard_core::State as CircuitState;
 pub use fuseboard_core::{
-    Cause, ConfigError, Counts, Nanos, Outcome, Rate, Reason, Rejected, Settled, Snapshot, Totals,
-    Transition, Window,
+    Cause, ClaimError, ConfigError, Counts, LayoutError, Nanos, Outcome, Rate, Reason, Rejected,
+    Settled, Snapshot, Totals, Transition, WhenDifferent, Window,
 };
 #[cfg(feature = "reqwest")]
 pub use http::ResilientHttpClient;

@@ -18,7 +18,7 @@ const PREEMPTION: Nanos = Nanos::from_millis(10);
 /// Decides by the time of `clock`, and once more where only an outdated reading can have denied.
 ///
 /// A denial changes nothing, so asking twice costs nobody a place.
-fn decide(
+pub(crate) fn decide(
     clock: &impl Clock,
     attempt: impl Fn(Nanos) -> Result<(), Rejected>,
 ) -> Result<(), Rejected> {

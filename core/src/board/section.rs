@@ -51,6 +51,8 @@ pub enum WhenDifferent {
     Refuse,
     /// Take the claimer's configuration over; the state stays.
     Update,
+    /// Leave it as it runs.
+    Keep,
 }
 
 /// One name's place in a section, as a value. It is stale once the name was removed, also when its slot has another name by then.
@@ -58,6 +60,21 @@ pub enum WhenDifferent {
 pub struct SlotId {
     index: u16,
     generation: u32,
+}
+
+impl SlotId {
+    /// As one word; the same within a layout version.
+    pub const fn to_bits(self) -> u64 {
+        (self.generation as u64) << 32 | self.index as u64
+    }
+
+    /// The place that a word stands for; one that no slot has is stale.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self {
+            index: bits as u16,
+            generation: (bits >> 32) as u32,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -129,6 +146,7 @@ impl<P: Policy, const SLOTS: usize> Section<P, SLOTS> {
                     match when_different {
                         WhenDifferent::Refuse => return Err(ClaimError::Differs),
                         WhenDifferent::Update => policy.configure(config)?,
+                        WhenDifferent::Keep => {}
                     }
                 }
                 return Ok(id);
