@@ -161,6 +161,9 @@ impl TokenBucketRateLimiter {
         if cost == 0 {
             return Ok(());
         }
+        if self.warmth.load().is_none() && !fault!("cost_ignored") {
+            return self.take_warm(cost, now);
+        }
         self.take(cost, cost, Nanos::ZERO, now).map(|_| ())
     }
 
@@ -269,23 +272,35 @@ impl TokenBucketRateLimiter {
         self.tat.reset();
     }
 
-    /// Takes `min` to `max` units, as many as there are.
+    /// As [`take`](Self::take), where nothing makes units dearer and the caller needs no more than the decision.
     #[inline]
+    fn take_warm(&self, cost: u64, now: Nanos) -> Result<(), Rejected> {
+        let (quota, scale) = (self.quota.load(), self.scale());
+        let span = quota.span(cost);
+        if span > quota.tolerance {
+            return Err(NEVER);
+        }
+        let Some(at) = now.get().checked_mul(scale) else {
+            return Err(limited(now, None, scale, quota));
+        };
+        match self
+            .tat
+            .swap(|tat| policy::admit(tat, at, span, quota.tolerance, 0))
+        {
+            Ok(_) => Ok(()),
+            Err(wait) => Err(limited(now, wait, scale, quota)),
+        }
+    }
+
+    /// Takes `min` to `max` units, as many as there are.
     fn take(&self, min: u64, max: u64, max_wait: Nanos, now: Nanos) -> Result<Taken, Rejected> {
         let (min, max) = fault!("cost_ignored", (1, 1), (min, max));
         let quota = self.quota.load();
         if quota.span(min) > quota.tolerance {
-            return Err(Rejected {
-                reason: Reason::Never,
-                retry_after: None,
-            });
+            return Err(NEVER);
         }
         let scale = self.scale();
-        let limited = |wait: Option<u64>| Rejected {
-            reason: Reason::Limited,
-            retry_after: wait
-                .and_then(|wait| policy::retry_after(now, wait, scale, quota.tolerance)),
-        };
+        let limited = |wait| limited(now, wait, scale, quota);
         let at = now.get().checked_mul(scale).ok_or_else(|| limited(None))?;
         let max_wait = max_wait.get().saturating_mul(scale);
         let mut units = min;
@@ -344,6 +359,20 @@ impl TokenBucketRateLimiter {
     fn scale(&self) -> u64 {
         // Relaxed: written once, before the limiter is shared.
         self.scale.load(Ordering::Relaxed).clamp(1, 8)
+    }
+}
+
+/// The request is more than the burst.
+const NEVER: Rejected = Rejected {
+    reason: Reason::Never,
+    retry_after: None,
+};
+
+/// A request at `now` that has so long to wait; `None`: until after the end of the clock.
+fn limited(now: Nanos, wait: Option<u64>, scale: u64, quota: Quota) -> Rejected {
+    Rejected {
+        reason: Reason::Limited,
+        retry_after: wait.and_then(|wait| policy::retry_after(now, wait, scale, quota.tolerance)),
     }
 }
 

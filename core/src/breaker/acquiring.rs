@@ -73,7 +73,7 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
 
     /// The caller's stripe: threads have stacks of their own, so the address of a local tells them apart.
     #[inline]
-    fn stripe(&self) -> &Stripe<SLOTS> {
+    pub(super) fn stripe(&self) -> &Stripe<SLOTS> {
         let local = 0_u8;
         let address = core::ptr::from_ref(&local).addr();
         &self.words.stripes[stripe_of(address, STRIPES)]

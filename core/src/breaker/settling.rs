@@ -110,23 +110,29 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
         permit: RawPermit,
         now: Nanos,
     ) -> bool {
-        permit.is_call_of(self.words.state.load())
-            && !self.is_slow(permit, now)
-            && self.words.window().record_success(
-                self.settings.geometry(),
-                self.counters(own),
-                permit.generation(),
-                now,
-            )
+        if !permit.is_call_of(self.words.state.load()) || self.is_slow(permit, now) {
+            return false;
+        }
+        let (window, generation) = (self.words.window(), permit.generation());
+        if let Some(own) = own
+            && window.record_own_success(own, generation, now)
+        {
+            return true;
+        }
+        if let Some(slot) = self.settings.slot_of_time() {
+            return own.is_none() && window.record_success(slot, self.stripe(), generation, now);
+        }
+        let kind = self.settings.geometry().kind();
+        window.record_run_success(kind, self.counters(own), generation)
     }
 
     #[inline]
     fn is_slow(&self, permit: RawPermit, now: Nanos) -> bool {
-        let (took, limit) = (
-            now.saturating_sub(permit.started()),
-            self.settings.slow_call_duration(),
-        );
-        took > limit || fault!("slow_when_as_long") && took == limit
+        // Longer than the limit, with one addition: where it saturates, no call can be.
+        let in_time = permit
+            .started()
+            .saturating_add(self.settings.slow_call_duration());
+        now > in_time || fault!("slow_when_as_long") && now == in_time
     }
 
     /// Settles a permit whose call gave no outcome: neutral, and its place is free again.

@@ -13,6 +13,7 @@ use crate::breaker::rules::{Geometry, Kind};
 use crate::breaker::window::owned::OwnedStripe;
 pub(crate) use crate::breaker::window::sample::{Judgement, Sample, Verdict, Weighed};
 use crate::breaker::window::time::TimeWindow;
+use crate::breaker::window::time::tick::Tick;
 use crate::breaker::window::words::Totals;
 pub(crate) use crate::breaker::window::words::{Counters, Head, Stripe};
 use crate::event::Counts;
@@ -46,29 +47,45 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         self.stripes.first().map_or(&[], |stripe| &stripe.slots)
     }
 
-    /// The fast path of [`record`](Self::record): a success that was not slow, where counting takes one
-    /// addition and there is nothing to judge. `false`: nothing was counted, `record` it.
+    /// The fast path of [`record`](Self::record) in a window of time with slots so long: a success that was not slow, where counting
+    /// takes one addition and there is nothing to judge. `false`: nothing was counted, `record` it.
     #[inline]
     pub(crate) fn record_success(
         self,
-        geometry: Geometry,
-        counters: Counters<'_, SLOTS>,
+        slot: Nanos,
+        stripe: &Stripe<SLOTS>,
         generation: u32,
         now: Nanos,
     ) -> bool {
-        match geometry.kind() {
-            Kind::Time | Kind::Decay => self
-                .time(geometry)
-                .record_success(counters, generation, now),
-            Kind::Count => false,
-            Kind::Consecutive => {
-                let is_empty = consecutive::is_empty_run(&self.head.tick, generation);
-                if is_empty {
-                    self.count_total(counters, Sample::new(false, false, 1));
-                }
-                is_empty
-            }
+        time::record_success(&self.head.tick, slot, stripe, generation, now)
+    }
+
+    /// As [`record_success`](Self::record_success), in the counters of a handle. Which kind the window is need not be asked: only one of time
+    /// makes them ready.
+    #[inline]
+    pub(crate) fn record_own_success(
+        self,
+        own: &OwnedStripe<SLOTS>,
+        generation: u32,
+        now: Nanos,
+    ) -> bool {
+        own.record_at_once(Tick::load(&self.head.tick), generation, now)
+    }
+
+    /// As [`record_success`](Self::record_success), where the window is not one of time: a success that finds an empty run.
+    #[inline]
+    pub(crate) fn record_run_success(
+        self,
+        kind: Kind,
+        counters: Counters<'_, SLOTS>,
+        generation: u32,
+    ) -> bool {
+        let is_empty =
+            kind == Kind::Consecutive && consecutive::is_empty_run(&self.head.tick, generation);
+        if is_empty {
+            self.count_total(counters, Sample::new(false, false, 1));
         }
+        is_empty
     }
 
     /// Takes one outcome of `generation` in; `is_current` says whether that generation still stands.

@@ -28,6 +28,25 @@ impl Key {
     /// The two groups of places that the key can have; the second is empty where there is only one.
     #[inline]
     pub(crate) fn groups(self, entries: &[KeyedEntry]) -> [Group<'_>; 2] {
+        self.numbers(entries)
+            .map(|number| self.group(entries, number))
+    }
+
+    /// The place in each of its groups at which the key begins.
+    #[inline]
+    pub(crate) fn homes(self, entries: &[KeyedEntry]) -> [usize; 2] {
+        self.numbers(entries)
+            .map(|number| number * GROUP + self.begin())
+    }
+
+    /// Where in a group the key begins: bits that chose neither group, unless there are millions.
+    #[inline]
+    const fn begin(self) -> usize {
+        (self.hash >> 32) as usize % GROUP
+    }
+
+    #[inline]
+    fn numbers(self, entries: &[KeyedEntry]) -> [usize; 2] {
         let count = entries.len().div_ceil(GROUP);
         let others = count.saturating_sub(1);
         let first = scaled(self.hash >> 32, count);
@@ -35,8 +54,7 @@ impl Key {
         if second >= count {
             second -= count;
         }
-        let second = if others == 0 { count } else { second };
-        [self.group(entries, first), self.group(entries, second)]
+        [first, if others == 0 { count } else { second }]
     }
 
     #[inline]
@@ -44,9 +62,9 @@ impl Key {
         let start = number * GROUP;
         let end = entries.len().min(start + GROUP);
         let places = entries.get(start..end).unwrap_or_default();
-        // Bits that chose neither group, unless there are millions.
-        let begin = (self.hash >> 32) as usize % GROUP;
-        let (lower, upper) = places.split_at_checked(begin).unwrap_or((&[], places));
+        let (lower, upper) = places
+            .split_at_checked(self.begin())
+            .unwrap_or((&[], places));
         Group {
             start,
             upper,

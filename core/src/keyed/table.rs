@@ -103,6 +103,38 @@ impl<'a> Table<'a> {
             span,
             quota,
         };
+        match self.take_at_home(key, request) {
+            Some(decision) => decision,
+            None => self.acquire_anywhere(key, request),
+        }
+    }
+
+    /// A request for a key that is where it begins, in either group. `None`: it is not, or somebody else was faster.
+    ///
+    /// Both places are looked at before either is judged: a table is larger than any cache, and so memory is waited for once.
+    #[inline]
+    fn take_at_home(self, key: Key, request: Request) -> Option<Result<(), Rejected>> {
+        let [first, second] = key.homes(self.entries).map(|index| self.entries.get(index));
+        let may_be = |entry: Option<&KeyedEntry>| entry.is_some_and(|entry| entry.may_be(key.tag));
+        let (in_first, in_second) = (may_be(first), may_be(second));
+        let entry = if in_first {
+            first
+        } else {
+            second.filter(|_| in_second)
+        }?;
+        let held = entry.load();
+        if !held.owner.is(key.tag) && !fault!("keyed_shares_a_bucket") {
+            return None;
+        }
+        match request.decide(held.time()?) {
+            Ok(next) => entry.move_tat(held, next).then_some(Ok(())),
+            Err(rejected) => Some(Err(rejected)),
+        }
+    }
+
+    /// A request for a key that may be anywhere, or nowhere yet.
+    #[inline(never)]
+    fn acquire_anywhere(self, key: Key, request: Request) -> Result<(), Rejected> {
         let mut full_until = None;
         for _ in 0..ROUNDS {
             let step = match self.find(key, request.now) {

@@ -20,6 +20,7 @@ impl TatWord {
         }
     }
 
+    #[inline]
     pub(crate) fn load(&self) -> u64 {
         // Relaxed: see the head of the file.
         self.0.load(Ordering::Relaxed)

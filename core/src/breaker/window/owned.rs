@@ -13,13 +13,18 @@
 //! slot. A reader takes a count only if the tag is the same before and after it, and the whole stripe only if the
 //! generation is: what the owner moves meanwhile is a call in the middle of being counted.
 //!
+//! **Ready.** The owner also keeps, for itself alone, the tick word under which its last outcome went into a slot, where a success
+//! need not be judged any more, and the end of that slot. While both stand, the next success is one load and one store.
+//!
 //! **Saturation.** A slot that is nearly full is halved, the three counts in one store: the ratios stay.
 
 use crate::breaker::window::Sample;
 use crate::breaker::window::slot::WEIGHT_MAX;
+use crate::breaker::window::time::tick::Tick;
 use crate::breaker::window::words::Totals;
 use crate::event::Counts;
 use crate::fault::fault;
+use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom, zeroed_words};
 
 const CALLS_BITS: u32 = 22;
@@ -45,6 +50,10 @@ pub(crate) struct OwnedStripe<const SLOTS: usize> {
     /// 1 while a handle has the stripe.
     claimed: AtomicU64,
     generation: AtomicU64,
+    /// The tick word under which the next success may be counted at once, or `NOBODY`.
+    ready: AtomicU64,
+    /// When the slot of that tick ends.
+    ready_until: AtomicU64,
     rejected: AtomicU64,
     ignored: AtomicU64,
     totals: Totals,
@@ -96,6 +105,8 @@ impl<const SLOTS: usize> OwnedStripe<SLOTS> {
             Self {
                 claimed: AtomicU64::new(0),
                 generation: AtomicU64::new(NOBODY),
+                ready: AtomicU64::new(NOBODY),
+                ready_until: AtomicU64::new(0),
                 rejected: AtomicU64::new(0),
                 ignored: AtomicU64::new(0),
                 totals: Totals::new(),
@@ -143,15 +154,17 @@ impl<const SLOTS: usize> OwnedStripe<SLOTS> {
         self.totals.raise(counts);
     }
 
-    /// As [`record`](Self::record), where the slot is ready and nothing has to be halved. `false`: nothing was counted.
+    /// Counts a success where the slot is ready for it and there is nothing to judge. `false`: nothing was counted.
     #[inline]
-    pub(super) fn record_at_once(&self, tick: u64, index: usize, generation: u32) -> bool {
-        let (Some(tag), Some(held)) = (self.tags.get(index), self.counts.get(index)) else {
+    pub(super) fn record_at_once(&self, tick: Tick, generation: u32, now: Nanos) -> bool {
+        // Relaxed: the owner's own writes.
+        let is_ready = self.ready.load(Ordering::Relaxed) == tick.0
+            && self.generation.load(Ordering::Relaxed) == u64::from(generation)
+            && now.get() < self.ready_until.load(Ordering::Relaxed);
+        let Some(held) = self.counts.get(tick.index()) else {
             return false;
         };
-        // Relaxed: the owner's own writes.
-        let is_ready = self.generation.load(Ordering::Relaxed) == u64::from(generation)
-            && tag.load(Ordering::Relaxed) == tick;
+        // Relaxed: as above.
         let before = held.load(Ordering::Relaxed);
         let takes = is_ready && before & CALLS_MASK < FULL;
         if takes {
@@ -161,22 +174,30 @@ impl<const SLOTS: usize> OwnedStripe<SLOTS> {
         takes
     }
 
-    /// Counts one outcome in the slot of a tick; gives the calls it held before. The caller has seen that the
-    /// generation stands, and no thread but the owner calls this. `None`: there is no such slot.
+    /// Counts one outcome in the slot of a tick, which ends at `end`; gives the calls it held before. The caller has seen that
+    /// the generation stands, and no thread but the owner calls this. `None`: there is no such slot.
     pub(super) fn record(
         &self,
-        tick: u64,
-        index: usize,
+        tick: Tick,
+        end: Nanos,
         generation: u32,
         sample: Sample,
     ) -> Option<u64> {
-        let (tag, held) = (self.tags.get(index)?, self.counts.get(index)?);
+        let (tag, held) = (self.tags.get(tick.index())?, self.counts.get(tick.index())?);
+        let ready = if tick.is_mature(generation) {
+            tick.0
+        } else {
+            NOBODY
+        };
+        // Relaxed: only the owner reads them.
+        self.ready.store(ready, Ordering::Relaxed);
+        self.ready_until.store(end.get(), Ordering::Relaxed);
         // Relaxed: the owner's own writes.
         if self.generation.load(Ordering::Relaxed) != u64::from(generation) {
             self.renew(generation);
         }
-        if tag.load(Ordering::Relaxed) != tick {
-            self.reuse(tag, held, tick);
+        if tag.load(Ordering::Relaxed) != tick.number() {
+            self.reuse(tag, held, tick.number());
         }
         let mut before = Held(held.load(Ordering::Relaxed));
         if before.counts().calls >= FULL {

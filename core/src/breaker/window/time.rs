@@ -15,7 +15,7 @@ mod adding;
 mod overdue;
 mod rotation;
 mod saved;
-mod tick;
+pub(super) mod tick;
 
 use crate::breaker::window::owned::OwnedStripe;
 use crate::breaker::window::slot::Slot;
@@ -43,34 +43,28 @@ pub(super) struct TimeWindow<'a, const SLOTS: usize> {
     pub(super) decays: bool,
 }
 
-impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
-    /// The fast path of [`record`](Self::record): a success that was not slow, where tick and slot
-    /// are ready for it and there is nothing to judge. `false`: nothing was counted, `record` it.
-    #[inline]
-    pub(super) fn record_success(
-        self,
-        counters: Counters<'_, SLOTS>,
-        generation: u32,
-        now: Nanos,
-    ) -> bool {
-        let tick = Tick::load(self.tick);
-        if now >= tick.end(self.slot) || !tick.is_mature(generation) {
-            return false;
-        }
-        match counters {
-            Counters::Owned(stripe) => {
-                stripe.record_at_once(tick.number(), tick.index(), generation)
-            }
-            Counters::Shared(stripe) => {
-                let expected = Slot::empty(generation, tick.number());
-                stripe.at(tick.index()).is_some_and(|(word, _)| {
-                    Slot::load(word).takes(expected)
-                        && Slot::add(word, expected, Slot::addition(1, 0)).is_some()
-                })
-            }
-        }
+/// The fast path of [`TimeWindow::record`]: a success that was not slow, where tick and slot are ready for it and there is
+/// nothing to judge. `false`: nothing was counted, `record` it.
+#[inline]
+pub(super) fn record_success<const SLOTS: usize>(
+    tick: &AtomicU64,
+    slot: Nanos,
+    stripe: &Stripe<SLOTS>,
+    generation: u32,
+    now: Nanos,
+) -> bool {
+    let tick = Tick::load(tick);
+    if now >= tick.end(slot) || !tick.is_mature(generation) {
+        return false;
     }
+    let expected = Slot::empty(generation, tick.number());
+    stripe.at(tick.index()).is_some_and(|(word, _)| {
+        Slot::load(word).takes(expected)
+            && Slot::add(word, expected, Slot::addition(1, 0)).is_some()
+    })
+}
 
+impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
     /// Takes one outcome in; `is_current` says whether the generation still stands.
     #[inline]
     pub(super) fn record(
@@ -85,7 +79,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             let tick = self.current(now);
             let added = match counters {
                 Counters::Owned(stripe) => stripe
-                    .record(tick.number(), tick.index(), generation, sample)
+                    .record(tick, tick.end(self.slot), generation, sample)
                     .map_or(Added::Stale, Added::To),
                 Counters::Shared(stripe) => {
                     self.record_shared(stripe, generation, tick, sample, is_current)

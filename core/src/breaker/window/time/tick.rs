@@ -29,46 +29,46 @@ const _: () = assert!(
 
 /// One value of the tick word.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tick(pub(super) u64);
+pub(in crate::breaker::window) struct Tick(pub(in crate::breaker::window) u64);
 
 impl Tick {
     /// The largest tick that anybody was shown.
     #[inline]
-    pub(super) fn load(word: &AtomicU64) -> Self {
+    pub(in crate::breaker::window) fn load(word: &AtomicU64) -> Self {
         // Acquire: pairs with the raise, so the slots that it emptied are seen empty.
         Self(word.load(Ordering::Acquire))
     }
 
-    pub(super) fn at(now: Nanos, slot: Nanos, slots: u64) -> Self {
+    pub(in crate::breaker::window) fn at(now: Nanos, slot: Nanos, slots: u64) -> Self {
         let number = fault!("window_stands_still", 0, now.get() / slot.get().max(1));
         Self(number << TICK_SHIFT | (number % slots.max(1)) << INDEX_SHIFT)
     }
 
-    pub(super) fn number(self) -> u64 {
+    pub(in crate::breaker::window) fn number(self) -> u64 {
         self.0 >> TICK_SHIFT
     }
 
-    pub(super) fn index(self) -> usize {
+    pub(in crate::breaker::window) fn index(self) -> usize {
         (self.0 >> INDEX_SHIFT & INDEX_MASK) as usize
     }
 
     /// The first moment of the slot.
-    pub(super) fn start(self, slot: Nanos) -> Nanos {
+    pub(in crate::breaker::window) fn start(self, slot: Nanos) -> Nanos {
         Nanos::new(self.number().saturating_mul(slot.get()))
     }
 
     /// The first moment after the slot.
-    pub(super) fn end(self, slot: Nanos) -> Nanos {
+    pub(in crate::breaker::window) fn end(self, slot: Nanos) -> Nanos {
         Nanos::new((self.number() + 1).saturating_mul(slot.get()))
     }
 
     /// Whether the window of `generation` has reached the minimum in this tick.
-    pub(super) fn is_mature(self, generation: u32) -> bool {
+    pub(in crate::breaker::window) fn is_mature(self, generation: u32) -> bool {
         (self.0 ^ (MATURE | u64::from(generation))) & (MATURE | MATURE_GENERATION) == 0
     }
 
     /// The same tick, in which the window of `generation` has reached the minimum.
-    pub(super) fn mature(self, generation: u32) -> Self {
+    pub(in crate::breaker::window) fn mature(self, generation: u32) -> Self {
         let kept = self.0 & !(MATURE | MATURE_GENERATION);
         Self(kept | MATURE | u64::from(generation) & MATURE_GENERATION)
     }
