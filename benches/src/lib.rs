@@ -3,6 +3,8 @@
 pub mod burst;
 #[cfg(feature = "peers")]
 mod cpu_time;
+#[cfg(feature = "peers")]
+pub mod curves;
 pub mod pin;
 pub mod rows;
 

@@ -3,13 +3,13 @@
 
 mod abi;
 mod adapter;
-mod breaker;
-mod handle;
-mod keyed;
+pub(crate) mod breaker;
+pub(crate) mod handle;
+pub(crate) mod keyed;
 mod limiter;
 mod machine;
 #[cfg(feature = "peers")]
-mod peers;
+pub(crate) mod peers;
 
 use fuseboard::Nanos;
 use std::fmt;

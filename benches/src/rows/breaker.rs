@@ -31,7 +31,7 @@ pub(super) fn add(rows: &mut Vec<Row>) {
             groups::FAILED,
             Who::Fuseboard,
             "time window, summed and judged",
-            fail,
+            |threads| fail::<10, 1>(threads, CircuitBreakerConfig::new()),
         ),
         Row::new(
             groups::REJECTION,
@@ -86,7 +86,7 @@ pub(super) fn add(rows: &mut Vec<Row>) {
 }
 
 /// Admission, a call that succeeds at once, and its outcome in the window.
-pub fn succeed<const SLOTS: usize, const STRIPES: usize>(
+pub(crate) fn succeed<const SLOTS: usize, const STRIPES: usize>(
     threads: usize,
     config: CircuitBreakerConfig,
 ) -> Vec<Worker> {
@@ -99,6 +99,26 @@ pub fn succeed<const SLOTS: usize, const STRIPES: usize>(
                 breaker
                     .try_acquire(now)
                     .is_ok_and(|permit| permit.success(now) == Settled::Recorded)
+            });
+        }
+    })
+}
+
+/// The same with so many breakers, in turn.
+#[cfg(feature = "peers")]
+pub(crate) fn succeed_in_turn(breakers: usize) -> Vec<Worker> {
+    let many: Vec<CircuitBreaker> = (0..breakers)
+        .map(|_| CircuitBreaker::new(CircuitBreakerConfig::new()))
+        .collect();
+    share(1, many, |many| {
+        let (mut now, mut next) = (START, many.iter().cycle());
+        move |times| {
+            repeat_in_time(times, &mut now, |now| {
+                next.next().is_some_and(|breaker| {
+                    breaker
+                        .try_acquire(now)
+                        .is_ok_and(|permit| permit.success(now) == Settled::Recorded)
+                })
             });
         }
     })
@@ -121,10 +141,13 @@ fn succeed_on_coarse_clock(threads: usize, config: CircuitBreakerConfig) -> Vec<
 }
 
 /// As the closed call, but it fails: the window is summed and judged, and does not trip.
-fn fail(threads: usize) -> Vec<Worker> {
+pub(crate) fn fail<const SLOTS: usize, const STRIPES: usize>(
+    threads: usize,
+    config: CircuitBreakerConfig,
+) -> Vec<Worker> {
     // At a threshold of 1 the one success keeps it closed; so time stands still.
-    let breaker: CircuitBreaker =
-        CircuitBreaker::new(CircuitBreakerConfig::new().failure_threshold(1.0));
+    let breaker: CircuitBreaker<SLOTS, STRIPES> =
+        CircuitBreaker::new(config.failure_threshold(1.0));
     let first = breaker
         .try_acquire(START)
         .map(|permit| permit.success(START));

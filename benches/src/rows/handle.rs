@@ -15,14 +15,7 @@ pub(super) fn add(rows: &mut Vec<Row>) {
             groups::CLOSED,
             Who::Fuseboard,
             "time window, handle",
-            |threads| {
-                let breaker = CircuitBreaker::new(CircuitBreakerConfig::new());
-                workers(threads, breaker, |handle, now| {
-                    handle
-                        .try_acquire(now)
-                        .is_ok_and(|permit| permit.success(now) == Settled::Recorded)
-                })
-            },
+            succeed,
         )
         .target(1, Target::Limit(0.35))
         .target(2, Target::Scales(1.8)),
@@ -38,6 +31,16 @@ pub(super) fn add(rows: &mut Vec<Row>) {
         )
         .target(1, Target::Limit(0.35)),
     ]);
+}
+
+/// Admission, a call that succeeds at once, and its outcome in the window.
+pub(crate) fn succeed(threads: usize) -> Vec<Worker> {
+    let breaker = CircuitBreaker::new(CircuitBreakerConfig::new());
+    workers(threads, breaker, |handle, now| {
+        handle
+            .try_acquire(now)
+            .is_ok_and(|permit| permit.success(now) == Settled::Recorded)
+    })
 }
 
 fn workers(

@@ -5,7 +5,7 @@ use fuseboard_core::{KeyedEntry, KeyedTable, Rate, WhenFull};
 use std::hint::black_box;
 
 /// A million, as a power of two.
-pub const MILLION: u64 = 1 << 20;
+pub(crate) const MILLION: u64 = 1 << 20;
 /// Units that a key may take at once: more than a run takes.
 pub(super) const BURST: u32 = 100_000;
 
@@ -22,7 +22,7 @@ pub(super) fn add(rows: &mut Vec<Row>) {
 }
 
 /// Requests of `keys` keys, a power of two, in an order that no cache foresees; each is in the table.
-pub fn workers(threads: usize, keys: u64) -> Vec<Worker> {
+pub(crate) fn workers(threads: usize, keys: u64) -> Vec<Worker> {
     // Half as many places more, as its documentation advises.
     let places: Vec<KeyedEntry> = (0..keys + keys / 2 + 16)
         .map(|_| KeyedEntry::new())

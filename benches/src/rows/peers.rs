@@ -2,7 +2,7 @@
 
 mod breakers;
 mod calls;
-mod limiters;
+pub(crate) mod limiters;
 mod rwlock;
 
 use crate::rows::Row;

@@ -123,7 +123,7 @@ impl<'a> Table<'a> {
             second.filter(|_| in_second)
         }?;
         let held = entry.load();
-        if !held.owner.is(key.tag) && !fault!("keyed_shares_a_bucket") {
+        if !held.owner.is(key.tag) {
             return None;
         }
         match request.decide(held.time()?) {

@@ -76,6 +76,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Draws what an operation costs as threads, slots, stripes, keys, breakers or windows grow, and tells the memory: [--deep].
+    #[command(disable_help_flag = true)]
+    Scaling {
+        /// Handed on as they are; `--help` says more.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Counts the machine instructions of each operation, beside the committed counts: [--bless].
     #[command(disable_help_flag = true)]
     Instructions {
@@ -113,6 +120,17 @@ fn main() -> ExitCode {
                 "fuseboard-benches",
                 "--bin",
                 "ratios",
+            ],
+            &arguments,
+        ),
+        Task::Scaling { arguments } => hand_on(
+            &[
+                "--profile",
+                "bench",
+                "--package",
+                "fuseboard-benches",
+                "--bin",
+                "scaling",
             ],
             &arguments,
         ),

@@ -149,7 +149,7 @@ fn better_bucket(threads: usize, interval: Duration, burst: u32) -> Vec<Worker> 
     })
 }
 
-fn keyed(threads: usize, keys: u64) -> Vec<Worker> {
+pub(crate) fn keyed(threads: usize, keys: u64) -> Vec<Worker> {
     let burst = NonZeroU32::new(BURST.max(u32::MAX / keys as u32)).expect("not zero");
     let peer = RateLimiter::keyed(quota(Duration::from_millis(100), burst));
     for key in 0..keys {
