@@ -6,18 +6,20 @@ pub(crate) mod quota;
 pub(crate) mod reservation;
 pub(crate) mod settings;
 pub(crate) mod state;
+pub(crate) mod taking;
 pub(crate) mod warm_up;
 
 use crate::error::ConfigError;
 use crate::fault::fault;
 use crate::nanos::Nanos;
-use crate::rejected::{Reason, Rejected};
+use crate::rejected::Rejected;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 use crate::token_bucket::lease::TokenLease;
 use crate::token_bucket::quota::{Quota, Rate};
 use crate::token_bucket::reservation::Reservation;
 use crate::token_bucket::settings::QuotaWords;
 use crate::token_bucket::state::TatWord;
+use crate::token_bucket::taking::Taken;
 use crate::token_bucket::warm_up::{WarmUp, WarmthWords};
 
 /// A token bucket in one word: `burst` units at once, refilled at `rate`.
@@ -161,12 +163,7 @@ impl TokenBucketRateLimiter {
         if cost == 0 {
             return Ok(());
         }
-        // A small image has no room for a second way.
-        if cfg!(target_has_atomic = "64") && self.warmth.load().is_none() && !fault!("cost_ignored")
-        {
-            return self.take_warm(cost, now);
-        }
-        self.take(cost, cost, Nanos::ZERO, now).map(|_| ())
+        self.take_all(cost, now)
     }
 
     /// Takes as many units as there are at `now`, `max` at most; gives how many.
@@ -274,72 +271,6 @@ impl TokenBucketRateLimiter {
         self.tat.reset();
     }
 
-    /// As [`take`](Self::take), where nothing makes units dearer and the caller needs no more than the decision.
-    #[inline]
-    fn take_warm(&self, cost: u64, now: Nanos) -> Result<(), Rejected> {
-        let (quota, scale) = (self.quota.load(), self.scale());
-        let span = quota.span(cost);
-        if span > quota.tolerance {
-            return Err(NEVER);
-        }
-        let Some(at) = now.get().checked_mul(scale) else {
-            return Err(limited(now, None, scale, quota));
-        };
-        match self
-            .tat
-            .swap(|tat| policy::admit(tat, at, span, quota.tolerance, 0))
-        {
-            Ok(_) => Ok(()),
-            Err(wait) => Err(limited(now, wait, scale, quota)),
-        }
-    }
-
-    /// Takes `min` to `max` units, as many as there are.
-    fn take(&self, min: u64, max: u64, max_wait: Nanos, now: Nanos) -> Result<Taken, Rejected> {
-        let (min, max) = fault!("cost_ignored", (1, 1), (min, max));
-        let quota = self.quota.load();
-        if quota.span(min) > quota.tolerance {
-            return Err(NEVER);
-        }
-        let scale = self.scale();
-        let limited = |wait| limited(now, wait, scale, quota);
-        let at = now.get().checked_mul(scale).ok_or_else(|| limited(None))?;
-        let max_wait = max_wait.get().saturating_mul(scale);
-        let mut units = min;
-        let (tat, next) = self
-            .tat
-            .swap(|tat| {
-                if min < max {
-                    units = self.units(tat, at, quota).clamp(min, max);
-                }
-                let price = match self.warmth.load() {
-                    None => quota.span(units),
-                    Some(warmth) => warmth.price(quota.span(units), tat.max(at)),
-                };
-                policy::admit(tat, at, price, quota.tolerance, max_wait)
-            })
-            .map_err(limited)?;
-        let base = tat.max(at);
-        if let Some(warmth) = self.warmth.load() {
-            self.warmth.warm(warmth, base, next);
-        }
-        Ok(Taken {
-            units,
-            at,
-            base,
-            next,
-            limit: at.saturating_add(quota.tolerance),
-        })
-    }
-
-    fn units(&self, tat: u64, at: u64, quota: Quota) -> u64 {
-        let room = policy::room(tat, at, quota.tolerance);
-        match self.warmth.load() {
-            None => room / quota.interval,
-            Some(warmth) => warmth.affordable(room, tat.max(at), quota),
-        }
-    }
-
     /// A full bucket, while nobody else reads it.
     pub(crate) fn renew(&self, rate: Rate, burst: u64) -> Result<(), ConfigError> {
         let scale = Quota::scale(rate);
@@ -361,49 +292,5 @@ impl TokenBucketRateLimiter {
     fn scale(&self) -> u64 {
         // Relaxed: written once, before the limiter is shared.
         self.scale.load(Ordering::Relaxed).clamp(1, 8)
-    }
-}
-
-/// The request is more than the burst.
-const NEVER: Rejected = Rejected {
-    reason: Reason::Never,
-    retry_after: None,
-};
-
-/// A request at `now` that has so long to wait; `None`: until after the end of the clock.
-fn limited(now: Nanos, wait: Option<u64>, scale: u64, quota: Quota) -> Rejected {
-    Rejected {
-        reason: Reason::Limited,
-        retry_after: wait.and_then(|wait| policy::retry_after(now, wait, scale, quota.tolerance)),
-    }
-}
-
-/// What an admission did to the tat, in divisions.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    units: u64,
-    at: u64,
-    base: u64,
-    next: u64,
-    /// `now` and the tolerance: how far the tat may be ahead without a wait.
-    limit: u64,
-}
-
-impl Taken {
-    const NONE: Self = Self {
-        units: 0,
-        at: 0,
-        base: 0,
-        next: 0,
-        limit: 0,
-    };
-
-    /// Where the tat would be had nobody taken anything before.
-    fn own_tat(&self) -> u64 {
-        let tat = self.next.saturating_sub(self.base).saturating_add(self.at);
-        if fault!("lease_owns_the_tat") {
-            return self.next;
-        }
-        tat
     }
 }
