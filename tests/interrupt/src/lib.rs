@@ -7,6 +7,7 @@
 //! Run with `cargo xtask test interrupt`. Only x86-64 Linux has the flag and the signal; elsewhere this package is empty.
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
+pub mod replay;
 pub mod script;
 pub mod stepper;
 pub mod sweep;

@@ -17,7 +17,7 @@ const BREAKPOINT: u8 = 0xCC;
 /// So many instructions mean that the code waits: nothing in the core comes near.
 pub const FOREVER: usize = 100_000;
 /// As [`FOREVER`], for code that runs at full speed; seconds.
-const FOREVER_SECONDS: u32 = 20;
+const FOREVER_SECONDS: u32 = if cfg!(fuseboard_faults) { 5 } else { 20 };
 /// How deep interruptions may nest.
 pub const DEPTH: usize = 3;
 
@@ -306,7 +306,7 @@ fn at_breakpoint(machine: &Machine, level: usize, stop: Stop, registers: &mut [i
 }
 
 extern "C" fn on_alarm(_signal: c_int) {
-    end(b"R1 violated: an operation waits for one that is stopped (20 seconds without an end)\n");
+    end(b"R1 violated: an operation waits for one that is stopped (seconds without an end)\n");
 }
 
 /// Ends the process: what waits inside a signal handler can never be left.

@@ -53,6 +53,9 @@ pub fn pairs<S>(subject: &Subject<S>) -> Swept {
     let mut swept = Swept::default();
     for first in subject.scripts {
         for second in subject.scripts {
+            if is_settled(&swept) {
+                break;
+            }
             sweep(subject, &[first, second], &mut swept);
         }
     }
@@ -69,12 +72,20 @@ pub fn triples<S>(subject: &Subject<S>, stride: usize) -> Swept {
     for first in subject.scripts {
         for second in subject.scripts {
             for third in subject.scripts {
+                if is_settled(&swept) {
+                    break;
+                }
                 sweep_nested(subject, &[first, second, third], stride, &mut swept);
             }
         }
     }
     report(subject, &swept);
     swept
+}
+
+/// Where a seeded fault is sought, one ending that it explains is enough.
+fn is_settled(swept: &Swept) -> bool {
+    cfg!(fuseboard_faults) && !swept.unexplained.is_empty()
 }
 
 fn report<S>(subject: &Subject<S>, swept: &Swept) {
@@ -99,6 +110,9 @@ fn report<S>(subject: &Subject<S>, swept: &Swept) {
 fn sweep<S>(subject: &Subject<S>, scripts: &[&Script<S>], swept: &mut Swept) {
     let mut seen = Seen::of(explanations(subject, scripts));
     for (number, stop) in stops(subject, &scripts[..1], &[]).into_iter().enumerate() {
+        if is_settled(swept) {
+            break;
+        }
         if number % SAMPLE == 0 {
             swept.longest = swept.longest.max(stops(subject, scripts, &[stop]).len());
         }

@@ -179,7 +179,8 @@ static CLOSED: Subject<Breaker> = Subject {
         },
         Script {
             name: "failure after the window",
-            steps: &[|b, hand| settle(b, hand, Outcome::Failure, at(9_000))],
+            // In the next use of the slot that the others count in.
+            steps: &[|b, hand| settle(b, hand, Outcome::Failure, at(8_500))],
         },
         Script {
             name: "snapshot",
@@ -299,6 +300,13 @@ static LOST_PROBES: Subject<Breaker> = Subject {
     ],
 };
 
+/// Settles a copy of the permit in hand: in a closed breaker each counts as a call.
+fn settle_a_copy(breaker: &Breaker, hand: &mut Hand) {
+    if let Some(permit) = hand.permit {
+        hand.tell(breaker.settle(permit, Outcome::Success, at(980), &()));
+    }
+}
+
 static COUNT_WINDOW: Subject<Breaker> = Subject {
     name: "closed, count window that is nearly full",
     make: || {
@@ -310,7 +318,17 @@ static COUNT_WINDOW: Subject<Breaker> = Subject {
         let hands = with_permits(&breaker, at(960));
         (breaker, hands)
     },
-    observe,
+    observe: |breaker, hands| {
+        let mut all = observe(breaker, hands);
+        // Every outcome leaves the window again, each in its turn.
+        for _ in 0..4 {
+            if let Ok(permit) = breaker.acquire(at(990), &()) {
+                let _ = breaker.settle(permit, Outcome::Success, at(990), &());
+            }
+            all.push(breaker.snapshot(at(990)).window.failures);
+        }
+        all
+    },
     scripts: &[
         Script {
             name: "success",
@@ -319,6 +337,10 @@ static COUNT_WINDOW: Subject<Breaker> = Subject {
         Script {
             name: "failure",
             steps: &[|b, hand| settle(b, hand, Outcome::Failure, at(980))],
+        },
+        Script {
+            name: "four successes",
+            steps: &[settle_a_copy, settle_a_copy, settle_a_copy, settle_a_copy],
         },
         Script {
             name: "cancel",
@@ -490,4 +512,27 @@ fn r1_b3_b6_two_may_be_stopped() {
         sweep::triples(&COUNT_WINDOW, 11);
     }
     sweep::triples(&CONSECUTIVE, 41);
+}
+
+/// Each of these is found.
+#[cfg(fuseboard_faults)]
+#[test]
+fn r1_seeded_faults_are_found() {
+    fuseboard_interrupt::replay::must_be_found(&[
+        ("word_store", "r1_b2_b3_b6_b13_half_open"),
+        ("moment_after_swap", "r1_b4_b5_b19_open"),
+        (
+            "record_in_two_steps",
+            "r1_w1_w3_w6_closed_windows_stay_exact",
+        ),
+        (
+            "prepare_without_tick",
+            "r1_w1_w3_w6_closed_windows_stay_exact",
+        ),
+        ("word_store", "r1_b3_b5_b10_lost_probes"),
+        ("record_in_two_steps", "r1_w3_b19_closed_and_about_to_trip"),
+        ("record_in_two_steps", "r1_w3_w10_other_windows_stay_exact"),
+        ("word_store", "r1_b17_ramping_up"),
+        ("word_store", "r1_b3_b6_two_may_be_stopped"),
+    ]);
 }

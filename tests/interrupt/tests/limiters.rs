@@ -545,3 +545,24 @@ fn r1_w3_retry_budget() {
 fn r1_x1_b3_k1_admission() {
     sweep::pairs(&ADMISSION);
 }
+
+/// Each of these is found. `log_waits_for_its_writer` waits indeed: what R1 rules out.
+#[cfg(fuseboard_faults)]
+#[test]
+fn r1_seeded_faults_are_found() {
+    fuseboard_interrupt::replay::must_be_found(&[
+        ("tat_store", "r1_l1_l2_l3_token_bucket"),
+        ("log_waits_for_its_writer", "r1_l1_l2_sliding_windows"),
+        ("log_store", "r1_l1_l2_sliding_windows"),
+        ("counter_store", "r1_l1_l2_sliding_windows"),
+        ("window_store", "r1_l1_l2_sliding_windows"),
+        ("tat_store", "r1_l11_leaky_bucket"),
+        ("keyed_tat_store", "r1_l1_keyed"),
+        ("keyed_torn_entry", "r1_l1_keyed"),
+        ("concurrency_check_then_add", "r1_k1_k3_k4_concurrency"),
+        ("lost_race_rejects", "r1_k1_k3_k4_concurrency"),
+        ("limit_store", "r1_k1_k3_k4_concurrency"),
+        ("retry_budget_store", "r1_w3_retry_budget"),
+        ("admission_keeps_tokens", "r1_x1_b3_k1_admission"),
+    ]);
+}

@@ -5,11 +5,19 @@
 //! one after the other hardly ever meet there, hence the gate.
 
 use std::hint;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// How often each test plays its scene.
-pub const ROUNDS: u64 = if cfg!(miri) { 3 } else { 200 };
+pub const ROUNDS: u64 = if cfg!(miri) {
+    3
+} else if cfg!(fuseboard_faults) {
+    // Until a seeded fault is found.
+    10_000
+} else {
+    200
+};
 
 /// Runs `part` on so many threads at once, each with its number; gives what they returned, in that order.
 ///
@@ -37,4 +45,29 @@ pub fn together<T: Send>(threads: usize, part: impl Fn(usize) -> T + Sync) -> Ve
             .map(|part| part.join().expect("no part panics"))
             .collect()
     })
+}
+
+/// Runs tests of this very program again, each with a fault (`tests/faults/list.txt` says what it breaks), which one of its
+/// assertions must find.
+///
+/// # Panics
+/// When a test passes, or ends without having failed.
+pub fn must_be_found(faults: &[(&str, &str)]) {
+    let program = std::env::current_exe().expect("this program has a path");
+    let mut missed = Vec::new();
+    for (fault, test) in faults {
+        let output = Command::new(&program)
+            .args(["--exact", test, "--nocapture"])
+            .env("FUSEBOARD_FAULT", fault)
+            .output()
+            .expect("this program starts again");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        if output.status.success() || !said.contains("1 failed") {
+            missed.push(format!("{fault} by {test}"));
+        } else {
+            println!("{fault}: found by {test}");
+        }
+    }
+    assert!(missed.is_empty(), "not found: {missed:#?}");
 }

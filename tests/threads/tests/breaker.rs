@@ -184,3 +184,29 @@ fn r4_b2_b13_operators_and_trips_are_one_change_each() {
         assert!(seen.window.failures <= seen.window.calls, "W2");
     }
 }
+
+#[cfg(fuseboard_faults)]
+#[test]
+fn seeded_faults_are_found() {
+    fuseboard_threads::must_be_found(&[
+        (
+            "open_admits_early",
+            "r5_b19_a_state_is_seen_with_what_came_before_it",
+        ),
+        ("word_store", "r4_b3_b4_b6_probes_are_counted_in_one_step"),
+        (
+            "half_open_admits_all",
+            "r4_b3_b4_b6_probes_are_counted_in_one_step",
+        ),
+        ("probe_without_generation", "r4_b5_b11_rounds_do_not_mix"),
+        ("record_in_two_steps", "r4_w3_w6_no_outcome_is_lost"),
+        (
+            "word_store",
+            "r4_b2_b13_operators_and_trips_are_one_change_each",
+        ),
+        (
+            "generation_stands_still",
+            "r4_b2_b13_operators_and_trips_are_one_change_each",
+        ),
+    ]);
+}

@@ -116,3 +116,18 @@ fn r4_w3_retries_are_withdrawn_once() {
         );
     }
 }
+
+#[cfg(fuseboard_faults)]
+#[test]
+fn seeded_faults_are_found() {
+    fuseboard_threads::must_be_found(&[
+        ("tat_store", "r4_l1_l2_exactly_the_burst_is_admitted"),
+        ("log_store", "r4_l1_l2_exactly_the_burst_is_admitted"),
+        ("counter_store", "r4_l1_l2_exactly_the_burst_is_admitted"),
+        ("window_store", "r4_l1_l2_exactly_the_burst_is_admitted"),
+        ("keyed_tat_store", "r4_l1_l2_exactly_the_burst_is_admitted"),
+        ("keyed_tat_store", "r4_l1_keys_that_enter_at_once"),
+        ("place_not_given_back", "r4_k1_k2_places"),
+        ("retry_budget_store", "r4_w3_retries_are_withdrawn_once"),
+    ]);
+}

@@ -171,29 +171,67 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "threads",
-        about: "threads that start at one moment, as they are",
+        about: "threads that start at one moment, as they are, and that they find seeded faults",
         needs: &[],
-        steps: &[cargo(
-            &["test", "--no-fail-fast", "-p", "fuseboard-threads"],
-            Reader::Libtest,
-        )],
+        steps: &[
+            cargo(
+                &["test", "--no-fail-fast", "-p", "fuseboard-threads"],
+                Reader::Libtest,
+            ),
+            Step {
+                cfg: Some("fuseboard_faults"),
+                ..cargo(
+                    &[
+                        "test",
+                        "--no-fail-fast",
+                        "--release",
+                        "--target-dir",
+                        "{target}/soak",
+                        "-p",
+                        "fuseboard-threads",
+                        "--",
+                        "seeded_faults",
+                    ],
+                    Reader::Libtest,
+                )
+            },
+        ],
     },
     nightly::MIRI,
     nightly::SANITIZERS,
     Suite {
         name: "interrupt",
-        about: "no waiting: each operation stopped at every machine instruction while others run",
+        about: "no waiting: each operation stopped at every machine instruction while others run, and that seeded faults are found",
         needs: &[Need::Host("x86_64", "linux")],
-        steps: &[cargo(
-            &[
-                "test",
-                "--no-fail-fast",
-                "--release",
-                "-p",
-                "fuseboard-interrupt",
-            ],
-            Reader::Libtest,
-        )],
+        steps: &[
+            cargo(
+                &[
+                    "test",
+                    "--no-fail-fast",
+                    "--release",
+                    "-p",
+                    "fuseboard-interrupt",
+                ],
+                Reader::Libtest,
+            ),
+            Step {
+                cfg: Some("fuseboard_faults"),
+                ..cargo(
+                    &[
+                        "test",
+                        "--no-fail-fast",
+                        "--release",
+                        "--target-dir",
+                        "{target}/soak",
+                        "-p",
+                        "fuseboard-interrupt",
+                        "--",
+                        "seeded_faults",
+                    ],
+                    Reader::Libtest,
+                )
+            },
+        ],
     },
     Suite {
         name: "fuzz",
