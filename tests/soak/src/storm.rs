@@ -92,7 +92,7 @@ pub fn round(seed: u64, number: u64, judge: &Judge) -> u64 {
                     judge,
                     place: place(thread, 0),
                 };
-                let mut held = breaker::Held::default();
+                let mut held = breakers.begin();
                 barrier.wait();
                 for operation in 0..OPERATIONS {
                     walker.place.operation = operation;
@@ -103,7 +103,7 @@ pub fn round(seed: u64, number: u64, judge: &Judge) -> u64 {
                         _ => composed.step(&mut walker),
                     }
                 }
-                breakers.end(held, &mut walker);
+                Breakers::end(held, &mut walker);
             });
         }
     });

@@ -1,6 +1,6 @@
 //! The soak's own promise: it finds seeded faults of the core, says which invariant and seed, and ends with one line.
 //!
-//! Shows B3 B7 B10 K1 K2 L1 W3 X1 O1.
+//! Shows B3 B7 B8 H1 B10 K1 K2 L1 W3 X1 O1.
 #![cfg(fuseboard_faults)]
 
 use std::process::Command;
@@ -27,7 +27,7 @@ fn b10_l1_k1_a_sound_core_has_no_violation() {
 }
 
 #[test]
-fn b3_k1_l1_w3_x1_seeded_faults_are_violations() {
+fn b3_b8_k1_l1_h1_w3_x1_seeded_faults_are_violations() {
     for (fault, id) in [
         ("half_open_admits_all", "B3"),
         ("probe_without_generation", "B3"),
@@ -38,6 +38,9 @@ fn b3_k1_l1_w3_x1_seeded_faults_are_violations() {
         ("window_store", "L1"),
         ("cancelled_call_fails", "O1"),
         ("record_in_two_steps", "W3"),
+        // Two writers lose what either counts: a call, a rejection, or the failure that trips.
+        ("handle_claim_twice", ""),
+        ("minimum_must_be_exceeded", "B8 H1"),
         ("admission_keeps_place", "X1"),
     ] {
         let (code, text) = soak(fault);

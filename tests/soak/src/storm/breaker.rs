@@ -1,15 +1,18 @@
-//! Breakers with each kind of window: outcomes, cancels, panics, lost permits, manual verbs and new settings.
+//! Breakers with each kind of window: outcomes, cancels, panics, lost permits, handles, manual verbs and new settings.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Mutex;
+mod own;
+
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Barrier, Mutex};
 
 use fuseboard_core::{
-    Cause, CircuitBreaker, CircuitBreakerConfig, Nanos, Observer, Outcome, RawPermit, Settled,
-    State, Transition, Window,
+    Cause, CircuitBreaker, CircuitBreakerConfig, Nanos, Observer, Outcome, RawPermit, State,
+    Transition, Window,
 };
 
 use crate::storm::Walker;
+pub use crate::storm::breaker::own::Held;
+use crate::storm::breaker::own::{Breaker, Own};
 
 // Relaxed throughout: the counters bound what the core did, and each says why its order of counting is enough.
 const ORDER: Ordering = Ordering::Relaxed;
@@ -22,17 +25,13 @@ const LEASE: u64 = 3 * MILLISECOND;
 const PROBES: u32 = 3;
 const SUCCESSES: u32 = 4;
 
-/// Permits that a thread has out.
-#[derive(Default)]
-pub struct Held(Vec<(usize, RawPermit)>);
-
 /// One breaker for each kind of window.
 pub struct Breakers {
     all: Vec<Watched>,
 }
 
-struct Watched {
-    breaker: CircuitBreaker<10, 2>,
+pub struct Watched {
+    breaker: Breaker,
     config: CircuitBreakerConfig,
     told: Told,
     rounds: Vec<Round>,
@@ -84,11 +83,6 @@ fn generation(permit: RawPermit) -> usize {
     (permit.to_words()[0] >> 3) as usize
 }
 
-/// A call of a disabled breaker; its outcome is not counted.
-fn is_uncounted(permit: RawPermit) -> bool {
-    permit.to_words()[0] & 7 == 3
-}
-
 impl Breakers {
     pub fn new(round: u64) -> Self {
         let time = Window::Time {
@@ -120,24 +114,42 @@ impl Breakers {
         Self { all }
     }
 
-    pub fn step(&self, held: &mut Held, walker: &mut Walker<'_>) {
+    /// What a thread holds when it begins.
+    pub fn begin(&self) -> Held<'_> {
+        let handles = self.all.iter().map(|watched| Own {
+            watched,
+            handle: watched.breaker.handle(),
+        });
+        Held {
+            permits: Vec::new(),
+            handles: handles.collect(),
+        }
+    }
+
+    pub fn step<'a>(&'a self, held: &mut Held<'a>, walker: &mut Walker<'_>) {
         let index = walker.random.below(self.all.len() as u64) as usize;
         let watched = &self.all[index];
+        let own = &mut held.handles[index];
+        if walker.random.once_in(50) {
+            // Given back first, for another thread to take.
+            own.handle = None;
+            own.handle = watched.breaker.handle();
+        }
         match walker.random.below(100) {
             0..45 => {
-                if let Some(permit) = watched.acquire(walker) {
-                    held.0.push((index, permit));
+                if let Some(permit) = own.acquire_counted(walker) {
+                    held.permits.push((index, permit));
                 }
             }
-            45..90 if !held.0.is_empty() => {
-                let place = walker.random.below(held.0.len() as u64) as usize;
-                let (index, permit) = held.0.swap_remove(place);
+            45..90 if !held.permits.is_empty() => {
+                let place = walker.random.below(held.permits.len() as u64) as usize;
+                let (index, permit) = held.permits.swap_remove(place);
                 // Lost, as by a caller that was killed.
                 if !walker.random.once_in(40) {
-                    self.all[index].settle(permit, walker);
+                    held.handles[index].settle(permit, walker);
                 }
             }
-            90..96 => watched.protected_call(walker),
+            90..96 => own.protected_call(walker),
             96 if walker.random.once_in(20) => watched.operate(walker),
             97 => {
                 let config = watched
@@ -152,10 +164,10 @@ impl Breakers {
     }
 
     /// Half of what a thread holds is settled late, the other half never.
-    pub fn end(&self, held: Held, walker: &mut Walker<'_>) {
-        for (place, (index, permit)) in held.0.into_iter().enumerate() {
+    pub fn end(held: Held<'_>, walker: &mut Walker<'_>) {
+        for (place, (index, permit)) in held.permits.into_iter().enumerate() {
             if place % 2 == 0 {
-                self.all[index].settle(permit, walker);
+                held.handles[index].settle(permit, walker);
             }
         }
     }
@@ -166,20 +178,12 @@ impl Breakers {
             watched.check_sums(walker);
             watched.check_story(walker);
             watched.check_recovery(walker);
+            watched.check_trip(walker);
         }
     }
 }
 
 impl Watched {
-    fn acquire(&self, walker: &mut Walker<'_>) -> Option<RawPermit> {
-        let now = walker.now();
-        self.attempts.fetch_add(1, ORDER);
-        let permit = self.breaker.acquire(now, &self.told).ok()?;
-        self.admitted.fetch_add(1, ORDER);
-        self.given(permit, walker);
-        Some(permit)
-    }
-
     fn given(&self, permit: RawPermit, walker: &Walker<'_>) {
         let Some(round) = self.rounds.get(generation(permit)) else {
             return;
@@ -208,52 +212,6 @@ impl Watched {
                 round.given_back.fetch_add(1, Ordering::SeqCst);
             }
         }
-    }
-
-    fn settle(&self, permit: RawPermit, walker: &mut Walker<'_>) {
-        let outcome = match walker.random.below(10) {
-            0..5 => Outcome::Success,
-            5..9 => Outcome::Failure,
-            _ => Outcome::Ignored,
-        };
-        let weight = 1 + walker.random.below(2) as u32;
-        let now = walker.now();
-        // A slow success counts as failed, so that only a quick one surely is none.
-        let slow = now.saturating_sub(permit.started()).get() > 4 * MILLISECOND;
-        self.giving_back(permit, outcome != Outcome::Success || slow);
-        let settled = self
-            .breaker
-            .settle_weighted(permit, outcome, weight, now, &self.told);
-        if settled == Settled::Recorded {
-            if outcome == Outcome::Ignored {
-                self.cancelled.fetch_add(1, ORDER);
-            } else if !permit.is_probe() && !is_uncounted(permit) {
-                let weight = if outcome == Outcome::Failure {
-                    weight
-                } else {
-                    1
-                };
-                self.counted.fetch_add(weight.into(), ORDER);
-            }
-        }
-    }
-
-    /// A call that unwinds.
-    fn protected_call(&self, walker: &mut Walker<'_>) {
-        let Some(permit) = self.acquire(walker) else {
-            return;
-        };
-        self.giving_back(permit, true);
-        let cancels = Cancels {
-            watched: self,
-            permit,
-        };
-        let unwound = catch_unwind(AssertUnwindSafe(|| {
-            let _cancels = cancels;
-            // No hook, no message: this one is planned.
-            resume_unwind(Box::new("a protected call panics"));
-        }));
-        walker.require(unwound.is_err(), "P2", || "the panic was lost".to_owned());
     }
 
     fn operate(&self, walker: &mut Walker<'_>) {
@@ -369,18 +327,33 @@ impl Watched {
             )
         });
     }
-}
 
-/// Cancels when it is dropped, as the core's own permit does; that one tells no observer.
-struct Cancels<'a> {
-    watched: &'a Watched,
-    permit: RawPermit,
-}
-
-impl Drop for Cancels<'_> {
-    fn drop(&mut self) {
-        if self.watched.breaker.cancel(self.permit, &self.watched.told) == Settled::Recorded {
-            self.watched.cancelled.fetch_add(1, ORDER);
-        }
+    /// B8, H1: failures that reach the minimum together trip the breaker, whichever of the threads have a handle.
+    fn check_trip(&self, walker: &mut Walker<'_>) {
+        let now = Nanos::new(walker.clock.after_all() + 200 * (10 * OPEN + LEASE));
+        let taken = self.breaker.configure(self.config.minimum_requests(4));
+        self.breaker.reset(now, &());
+        let barrier = Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let own = Own {
+                        watched: self,
+                        handle: self.breaker.handle(),
+                    };
+                    let permit = own.acquire(now);
+                    barrier.wait();
+                    if let Ok(permit) = permit {
+                        let _ = own.settle_weighted(permit, Outcome::Failure, 1, now);
+                    }
+                });
+            }
+        });
+        let snapshot = self.breaker.snapshot(now);
+        walker.require(
+            taken.is_ok() && snapshot.state == State::Open,
+            "B8 H1",
+            || format!("four failures of four calls: {snapshot:?}"),
+        );
     }
 }

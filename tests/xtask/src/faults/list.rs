@@ -49,7 +49,7 @@ pub fn faults(text: &str) -> Result<Vec<Fault>> {
 
 /// Fills in the suites below `root` whose own tests name a fault to play it.
 pub fn find_players(faults: &mut [Fault], root: &Path) -> Result<()> {
-    for suite in ["loom", "history"] {
+    for suite in ["loom", "history", "interrupt", "threads", "soak"] {
         let mut text = String::new();
         read_all(&root.join("tests").join(suite).join("tests"), &mut text)?;
         for fault in &mut *faults {

@@ -49,7 +49,7 @@ impl Record {
                 fault.name, fault.file, fault.breaks
             );
             if !fault.played_by.is_empty() {
-                let _ = writeln!(text, "- played by {} itself", fault.played_by.join(" and "));
+                let _ = writeln!(text, "- played by {} itself", fault.played_by.join(", "));
             }
             for (program, tests) in self.of(&fault.name) {
                 let tests: Vec<_> = tests.into_iter().collect();
