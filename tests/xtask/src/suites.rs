@@ -1,5 +1,6 @@
 //! The suites, as data. A new one is a row here.
 
+mod native;
 mod nightly;
 
 use std::fmt::Write;
@@ -169,70 +170,10 @@ pub const SUITES: &[Suite] = &[
             )
         }],
     },
-    Suite {
-        name: "threads",
-        about: "threads that start at one moment, as they are, and that they find seeded faults",
-        needs: &[],
-        steps: &[
-            cargo(
-                &["test", "--no-fail-fast", "-p", "fuseboard-threads"],
-                Reader::Libtest,
-            ),
-            Step {
-                cfg: Some("fuseboard_faults"),
-                ..cargo(
-                    &[
-                        "test",
-                        "--no-fail-fast",
-                        "--release",
-                        "--target-dir",
-                        "{target}/soak",
-                        "-p",
-                        "fuseboard-threads",
-                        "--",
-                        "seeded_faults",
-                    ],
-                    Reader::Libtest,
-                )
-            },
-        ],
-    },
+    native::THREADS,
     nightly::MIRI,
     nightly::SANITIZERS,
-    Suite {
-        name: "interrupt",
-        about: "no waiting: each operation stopped at every machine instruction while others run, and that seeded faults are found",
-        needs: &[Need::Host("x86_64", "linux")],
-        steps: &[
-            cargo(
-                &[
-                    "test",
-                    "--no-fail-fast",
-                    "--release",
-                    "-p",
-                    "fuseboard-interrupt",
-                ],
-                Reader::Libtest,
-            ),
-            Step {
-                cfg: Some("fuseboard_faults"),
-                ..cargo(
-                    &[
-                        "test",
-                        "--no-fail-fast",
-                        "--release",
-                        "--target-dir",
-                        "{target}/soak",
-                        "-p",
-                        "fuseboard-interrupt",
-                        "--",
-                        "seeded_faults",
-                    ],
-                    Reader::Libtest,
-                )
-            },
-        ],
-    },
+    native::INTERRUPT,
     Suite {
         name: "fuzz",
         about: "a million inputs, guided by coverage: histories, traces, settings and hostile words against the models",
@@ -261,41 +202,7 @@ pub const SUITES: &[Suite] = &[
             ),
         ],
     },
-    Suite {
-        name: "soak",
-        about: "five seconds of storms on every policy, and that they find seeded faults; a minute: `cargo xtask soak`",
-        needs: &[],
-        steps: &[
-            cargo(
-                &[
-                    "run",
-                    "--quiet",
-                    "--release",
-                    "-p",
-                    "fuseboard-soak",
-                    "--",
-                    "--seconds",
-                    "5",
-                ],
-                Reader::Exit,
-            ),
-            Step {
-                cfg: Some("fuseboard_faults"),
-                ..cargo(
-                    &[
-                        "test",
-                        "--no-fail-fast",
-                        "--release",
-                        "--target-dir",
-                        "{target}/soak",
-                        "-p",
-                        "fuseboard-soak",
-                    ],
-                    Reader::Libtest,
-                )
-            },
-        ],
-    },
+    native::SOAK,
     Suite {
         name: "instructions",
         about: "no hot path has become longer: machine instructions beside the committed counts",
