@@ -171,6 +171,15 @@ pub const SUITES: &[Suite] = &[
         }],
     },
     native::THREADS,
+    Suite {
+        name: "processes",
+        about: "boards that real processes share, 200 of which are killed at random moments; with --deep 1,000",
+        needs: &[Need::Host("x86_64", "linux")],
+        steps: &[cargo(
+            &["test", "--no-fail-fast", "-p", "fuseboard-processes"],
+            Reader::Libtest,
+        )],
+    },
     nightly::MIRI,
     nightly::SANITIZERS,
     native::INTERRUPT,

@@ -1,0 +1,169 @@
+//! What a worker does with a board.
+
+use anyhow::{Context, Result, bail, ensure};
+use fuseboard::{Board, CircuitBreakerConfig, Rate, WhenDifferent};
+use fuseboard_core::Outcome;
+use std::io::{BufRead, Write, stdin, stdout};
+use std::process;
+
+/// Takes the command and its arguments.
+pub fn run(arguments: &[String]) -> Result<()> {
+    let words: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["spend", path, tries] => {
+            let board = Board::open(path)?;
+            start()?;
+            say(spend(&board, tries.parse()?)?)
+        }
+        ["open", path] => {
+            start()?;
+            let board = Board::open(path)?;
+            say(spend(&board, 1)?)
+        }
+        ["enter", path, tries] => {
+            let board = Board::open(path)?;
+            start()?;
+            say(enter(&board, tries.parse()?)?)
+        }
+        ["hold", path, places] => hold(path, places.parse()?),
+        ["churn", path, seed] => churn(path, seed.parse()?),
+        ["fork", tries] => say(fork_and_spend(tries.parse()?)?),
+        ["inherit"] => inherit(),
+        _ => bail!("no such command: {words:?}"),
+    }
+}
+
+fn say(found: u64) -> Result<()> {
+    writeln!(stdout(), "{found}")?;
+    Ok(())
+}
+
+/// Says that it is ready and waits for the word to start, or for the end of the test.
+fn start() -> Result<()> {
+    writeln!(stdout(), "ready")?;
+    stdout().flush()?;
+    let mut line = String::new();
+    ensure!(stdin().lock().read_line(&mut line)? > 0, "the test is over");
+    Ok(())
+}
+
+/// How many of so many tries the one bucket of all admits: 50, and no more for an hour.
+fn spend(board: &Board, tries: u64) -> Result<u64> {
+    let bucket = board.token_bucket("spend", Rate::per_hour(1), 50)?;
+    Ok((0..tries).filter(|_| bucket.try_acquire().is_ok()).count() as u64)
+}
+
+/// Enters a room for two again and again; how often there were three.
+fn enter(board: &Board, tries: u64) -> Result<u64> {
+    let room = board.concurrency_limit("room", 2)?;
+    let mut crowds = 0;
+    for _ in 0..tries {
+        if let Ok(_place) = room.try_acquire() {
+            crowds += u64::from(room.in_flight() > 2);
+        }
+    }
+    Ok(crowds)
+}
+
+fn hold(path: &str, places: u16) -> Result<()> {
+    let board = Board::open(path)?;
+    let limit = board.concurrency_limit("hold", 8)?;
+    let held: Result<Vec<_>, _> = (0..places).map(|_| limit.try_acquire()).collect();
+    let _held = held?;
+    start()
+}
+
+/// Does everything at once, until it is killed.
+fn churn(path: &str, seed: u64) -> Result<()> {
+    let board = Board::open(path)?;
+    let breaker = board.breaker("churn", churned())?;
+    let limit = board.concurrency_limit("churn", 8)?;
+    let mut random = seed.max(1);
+    writeln!(stdout(), "ready")?;
+    stdout().flush()?;
+    loop {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let places: Vec<_> = (0..random % 3)
+            .filter_map(|_| limit.try_acquire().ok())
+            .collect();
+        if let Ok(permit) = breaker.try_acquire() {
+            let failed = random.is_multiple_of(4);
+            permit.settle(if failed {
+                Outcome::Failure
+            } else {
+                Outcome::Success
+            });
+        }
+        let name = format!("name-{}", random % 6);
+        let config = CircuitBreakerConfig::default();
+        board.breaker_with(&name, config, WhenDifferent::Update)?;
+        if random.is_multiple_of(8) {
+            let breakers = board.words().breakers();
+            let name = fuseboard_core::SlotName::new(&name)?;
+            if let Some(id) = breakers.slot_of(&name) {
+                breakers.remove(id);
+            }
+        }
+        drop(places);
+    }
+}
+
+/// A breaker that changes its state often.
+fn churned() -> CircuitBreakerConfig {
+    let short = std::time::Duration::from_millis(1);
+    CircuitBreakerConfig {
+        minimum_requests: 4,
+        open_timeout: short,
+        ..Default::default()
+    }
+}
+
+/// Four forked children spend from one bucket that has no name in the filesystem.
+fn fork_and_spend(tries: u64) -> Result<u64> {
+    let board = Board::anonymous()?;
+    let children: Result<Vec<_>> = (0..4)
+        .map(|_| fork(|| spend(&board, tries).unwrap_or(255)))
+        .collect();
+    children?.into_iter().map(wait).sum()
+}
+
+/// A child drops a permit that it inherited, takes a place of its own and ends with it; then the parent looks.
+fn inherit() -> Result<()> {
+    let board = Board::anonymous()?;
+    let limit = board.concurrency_limit("inherit", 3)?;
+    let mut inherited = Some(limit.try_acquire()?);
+    let child = fork(|| {
+        drop(inherited.take());
+        let own = limit.try_acquire();
+        let seen = u64::from(limit.in_flight());
+        // Ends without giving it back, as a process that is killed does.
+        std::mem::forget(own);
+        seen
+    })?;
+    ensure!(wait(child)? == 2, "the child gave its parent's place back");
+    let rest: Result<Vec<_>, _> = (0..2).map(|_| limit.try_acquire()).collect();
+    ensure!(rest.is_ok(), "the dead child's place did not come back");
+    ensure!(limit.try_acquire().is_err(), "the parent's place was lost");
+    drop((rest, inherited));
+    say(u64::from(limit.in_flight()))
+}
+
+/// Runs `child` in a forked process, which ends with what it gives as its exit code.
+fn fork(child: impl FnOnce() -> u64) -> Result<libc::pid_t> {
+    // SAFETY: this process has one thread, so that the child has all of it.
+    match unsafe { libc::fork() } {
+        -1 => Err(std::io::Error::last_os_error()).context("fork"),
+        0 => process::exit(child().min(255) as i32),
+        pid => Ok(pid),
+    }
+}
+
+fn wait(pid: libc::pid_t) -> Result<u64> {
+    let mut status = 0;
+    // SAFETY: the kernel writes one int through the pointer.
+    let ended = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    ensure!(ended == pid && libc::WIFEXITED(status), "a child was lost");
+    Ok(u64::from(libc::WEXITSTATUS(status).unsigned_abs()))
+}
