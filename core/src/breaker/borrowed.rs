@@ -91,6 +91,7 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
 impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize> Drop
     for Permit<'_, SLOTS, STRIPES, HANDLES>
 {
+    #[inline]
     fn drop(&mut self) {
         if !fault!("dropped_permit_forgotten") {
             let _ = self.breaker.cancel(self.raw, &());

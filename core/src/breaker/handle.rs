@@ -200,6 +200,7 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
 impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize> Drop
     for HandlePermit<'_, '_, SLOTS, STRIPES, HANDLES>
 {
+    #[inline]
     fn drop(&mut self) {
         let _ = self.handle.cancel(self.raw, &());
     }

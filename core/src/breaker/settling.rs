@@ -140,6 +140,8 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
         self.cancel_in(None, permit, observer)
     }
 
+    // Not inlined: a permit's end is then small enough to be inlined everywhere, and the permit stays in registers.
+    #[inline(never)]
     pub(super) fn cancel_in(
         &self,
         own: Option<&OwnedStripe<SLOTS>>,
