@@ -50,3 +50,8 @@ pub use limiter::{
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// And those of the guide to boards.
+#[cfg(all(doctest, target_os = "linux", target_has_atomic = "64"))]
+#[doc = include_str!("../../docs/board.md")]
+struct BoardGuide;

@@ -25,6 +25,11 @@ pub fn run(arguments: &[String]) -> Result<()> {
             start()?;
             say(enter(&board, tries.parse()?)?)
         }
+        ["probe", path, tries] => {
+            let board = Board::open(path)?;
+            start()?;
+            say(probe(&board, tries.parse()?)?)
+        }
         ["hold", path, places] => hold(path, places.parse()?),
         ["churn", path, seed] => churn(path, seed.parse()?),
         ["fork", tries] => say(fork_and_spend(tries.parse()?)?),
@@ -63,6 +68,18 @@ fn enter(board: &Board, tries: u64) -> Result<u64> {
         }
     }
     Ok(crowds)
+}
+
+/// How many probes of a half-open breaker it was given; it reports none of them.
+fn probe(board: &Board, tries: u64) -> Result<u64> {
+    let config = CircuitBreakerConfig::default();
+    let breaker = board.breaker_with("probe", config, WhenDifferent::Keep)?;
+    let probes: Vec<_> = (0..tries)
+        .filter_map(|_| breaker.try_acquire().ok())
+        .collect();
+    let given = probes.len() as u64;
+    probes.into_iter().for_each(std::mem::forget);
+    Ok(given)
 }
 
 fn hold(path: &str, places: u16) -> Result<()> {

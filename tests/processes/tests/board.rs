@@ -1,7 +1,7 @@
 //! Boards that real processes share, and that outlive those which are killed. `FUSEBOARD_DEEP=1` (`--deep`) kills more of them.
 #![cfg(target_os = "linux")]
 
-use fuseboard::{Board, WhenDifferent};
+use fuseboard::{Board, CircuitBreakerConfig, CircuitState, WhenDifferent};
 use fuseboard_core::Owner;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -132,6 +132,34 @@ fn s3_k1_k2_a_limit_holds_across_processes() {
     assert_eq!(room.in_flight(), 0);
 }
 
+/// S3, B3, B4: of an open breaker whose time is over, four processes together get the three probes of one round.
+#[test]
+fn s3_b3_b4_four_processes_get_one_round_of_probes() {
+    for _ in 0..rounds(10, 100) {
+        let path = TmpfsPath::new();
+        let board = Board::open(&path.0).unwrap();
+        let config = CircuitBreakerConfig {
+            minimum_requests: 1,
+            open_timeout: Duration::from_nanos(1),
+            probe_lease: Some(Duration::from_secs(3_600)),
+            ..Default::default()
+        };
+        let breaker = board.breaker("probe", config).unwrap();
+        let workers = (0..4).map(|_| Worker::ready(&["probe", path.text(), "2000"]));
+        let workers = workers.collect();
+        breaker.try_acquire().unwrap().failure();
+        assert_eq!(breaker.state(), CircuitState::Open);
+        // The coarse clock has moved on by then.
+        thread::sleep(Duration::from_millis(10));
+        assert_eq!(together(workers).iter().sum::<u64>(), 3);
+        assert_eq!(
+            breaker.state(),
+            CircuitState::HalfOpen,
+            "one round, not over"
+        );
+    }
+}
+
 /// S1: processes that all find no file make one board, and nobody maps one that has no size yet.
 #[test]
 fn s1_processes_that_open_at_one_moment_share_one_board() {
@@ -209,7 +237,7 @@ fn s4_s5_processes_killed_at_any_moment_leave_nothing_behind() {
         }
         // The living go on, each name in one place.
         let name = format!("name-{}", random % 6);
-        let config = fuseboard::CircuitBreakerConfig::default();
+        let config = CircuitBreakerConfig::default();
         board
             .breaker_with(&name, config, WhenDifferent::Keep)
             .unwrap();
@@ -233,7 +261,7 @@ fn s4_s5_processes_killed_at_any_moment_leave_nothing_behind() {
     // Every slot that is not one of these names can still be had: no draft is left.
     for number in found..64 {
         let name = format!("new-{number}");
-        let claim = board.breaker(&name, fuseboard::CircuitBreakerConfig::default());
+        let claim = board.breaker(&name, CircuitBreakerConfig::default());
         assert!(claim.is_ok(), "{name}: {claim:?}");
     }
     println!("{killed} processes killed, {died_holding} of them while they held a place");
