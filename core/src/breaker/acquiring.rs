@@ -76,17 +76,18 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
     pub(super) fn stripe(&self) -> &Stripe<SLOTS> {
         let local = 0_u8;
         let address = core::ptr::from_ref(&local).addr();
-        &self.words.stripes[stripe_of(address, STRIPES)]
+        &self.words.stripes[spread(address, STRIPES) % STRIPES]
     }
 }
 
-/// Which of the stripes is for a thread whose stack is at `address`.
+/// A number whose remainder by `stripes` is the stripe of a thread whose stack is at `address`. The remainder is taken where the stripe is:
+/// there the compiler sees that there is one.
 ///
 /// Stacks lie a power of two apart, and perhaps a guard page more. The shift takes the page off, and an odd modulus spreads the
 /// multiples of any power of two evenly. The depth of a call hardly matters.
 #[inline]
-const fn stripe_of(address: usize, stripes: usize) -> usize {
-    (address >> 16) % (stripes | 1) % stripes
+const fn spread(address: usize, stripes: usize) -> usize {
+    (address >> 16) % (stripes | 1)
 }
 
 #[cfg(test)]
@@ -103,7 +104,7 @@ mod tests {
                     let mut used = [0; 16];
                     for thread in 0..stripes {
                         let address = 0x7F00_1234_5678 - thread * (stack + guard);
-                        used[stripe_of(address, stripes)] += 1;
+                        used[spread(address, stripes) % stripes] += 1;
                     }
                     assert!(
                         used.iter().all(|threads| *threads <= 2),
