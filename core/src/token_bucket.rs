@@ -147,7 +147,7 @@ impl TokenBucketRateLimiter {
     /// Takes one unit at `now`.
     ///
     /// # Errors
-    /// [`Reason::Limited`] with the exact time to come back.
+    /// [`Reason::Limited`](crate::Reason::Limited) with the exact time to come back.
     #[inline]
     pub fn try_acquire(&self, now: Nanos) -> Result<(), Rejected> {
         self.try_acquire_many(1, now)
@@ -156,7 +156,7 @@ impl TokenBucketRateLimiter {
     /// Takes `cost` units at `now`, or none. A cost of 0 is always admitted.
     ///
     /// # Errors
-    /// [`Reason::Limited`] with the exact time to come back; [`Reason::Never`] when `cost` is more than
+    /// [`Reason::Limited`](crate::Reason::Limited) with the exact time to come back; [`Reason::Never`](crate::Reason::Never) when `cost` is more than
     /// the burst.
     #[inline]
     pub fn try_acquire_many(&self, cost: u64, now: Nanos) -> Result<(), Rejected> {
@@ -179,8 +179,8 @@ impl TokenBucketRateLimiter {
     /// who comes later gets them first.
     ///
     /// # Errors
-    /// [`Reason::Limited`] when the wait would be longer, with the exact time after which it no longer is;
-    /// [`Reason::Never`] when `cost` is more than the burst.
+    /// [`Reason::Limited`](crate::Reason::Limited) when the wait would be longer, with the exact time after which it no longer is;
+    /// [`Reason::Never`](crate::Reason::Never) when `cost` is more than the burst.
     pub fn reserve(&self, cost: u64, max_wait: Nanos, now: Nanos) -> Result<Reservation, Rejected> {
         let Taken {
             base, next, limit, ..
