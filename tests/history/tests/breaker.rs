@@ -466,7 +466,7 @@ fn the_histories_catch_the_faults() {
         ("moment_after_swap", "b1_b13_consecutive_histories"),
         ("probe_without_generation", "b1_b13_consecutive_histories"),
         ("call_without_generation", "b1_w10_count_histories"),
-        ("record_without_recheck", "w6_w12_one_slot_histories"),
+        ("record_without_recheck", "b1_w1_w6_time_histories"),
         ("judges_its_own_tick", "b1_w1_w6_time_histories"),
     ] {
         must_be_caught(fault, test, NOT_LINEARIZABLE);

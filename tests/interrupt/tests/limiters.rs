@@ -560,7 +560,6 @@ fn r1_seeded_faults_are_found() {
         ("keyed_tat_store", "r1_l1_keyed"),
         ("keyed_torn_entry", "r1_l1_keyed"),
         ("concurrency_check_then_add", "r1_k1_k3_k4_concurrency"),
-        ("lost_race_rejects", "r1_k1_k3_k4_concurrency"),
         ("limit_store", "r1_k1_k3_k4_concurrency"),
         ("retry_budget_store", "r1_w3_retry_budget"),
         ("admission_keeps_tokens", "r1_x1_b3_k1_admission"),

@@ -1,4 +1,4 @@
-//! A breaker as it is often written down first, and as the founding documents drew it: state, failures and the time of
+//! A breaker as it is often written down first, and seldom changed: state, failures and the time of
 //! the last one, each behind a lock of its own.
 
 use std::hint::black_box;

@@ -327,6 +327,7 @@ pub(super) fn clear(
 
 /// A size from shared memory may be anything.
 fn clamp(size: u32, words: &[AtomicU64]) -> u64 {
-    let capacity = (words.len() as u64 * u64::from(OUTCOMES_PER_WORD)).clamp(1, FIELD);
-    u64::from(size).clamp(1, capacity)
+    let capacity = (words.len() as u64 * u64::from(OUTCOMES_PER_WORD)).min(FIELD);
+    // Not `clamp`: the compiler cannot see that its bounds are in order, and would link its panic.
+    u64::from(size).min(capacity).max(1)
 }
