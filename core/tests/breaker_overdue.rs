@@ -189,3 +189,32 @@ fn b12_a_restored_breaker_watches_from_new() {
     let mut other: CircuitBreaker = CircuitBreaker::new(config().count_overdue(false));
     assert!(other.restore(&saved, at(3), Nanos::ZERO).is_err());
 }
+
+/// T4, O2: at the end of the clock an opening has no time left. Looking says so too, also while a ramp would reject.
+#[test]
+fn o2_t4_check_at_the_end_of_the_clock() {
+    let before_end = |seconds| Nanos::new(u64::MAX - at(seconds).get());
+    let config = config().half_open_requests(1).open_timeout(SECOND);
+    let breaker: CircuitBreaker = CircuitBreaker::new(config.ramp_up(at(100)));
+    for _ in 0..2 {
+        breaker
+            .try_acquire(before_end(60))
+            .unwrap()
+            .failure(before_end(60));
+    }
+    breaker
+        .try_acquire(before_end(50))
+        .unwrap()
+        .success(before_end(50));
+    let hung: Vec<_> = (0..40)
+        .filter_map(|_| breaker.acquire(before_end(8), &()).ok())
+        .collect();
+    assert!(hung.len() >= 2, "the ramp admits some");
+    let end = Nanos::MAX;
+    // Whatever credit the ramp has left, both agree.
+    for _ in 0..20 {
+        let looked = breaker.check(end);
+        assert_eq!(breaker.acquire(end, &()).err(), looked.err());
+    }
+    assert_ne!(breaker.state(), State::Closed);
+}

@@ -58,8 +58,8 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
     /// The general path of [`check`](Self::check).
     #[cold]
     pub(super) fn check_by_state(&self, now: Nanos) -> Result<(), Rejected> {
-        self.check_overdue(now)?;
-        self.words.state.check(now, &self.settings)
+        self.check_overdue(now)
+            .unwrap_or_else(|| self.words.state.check(now, &self.settings))
     }
 
     /// Where a caller counts: its own stripe, or the one that its thread shares.

@@ -42,19 +42,22 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
         }
     }
 
-    /// What `judge_overdue` would make of the next request; changes nothing.
-    pub(super) fn check_overdue(&self, now: Nanos) -> Result<(), Rejected> {
+    /// What the next request would meet if `judge_overdue` trips the breaker for it; changes nothing. `None`: it does not.
+    pub(super) fn check_overdue(&self, now: Nanos) -> Option<Result<(), Rejected>> {
         let word = self.words.state.load();
-        if word.state() == State::Closed && self.find_overdue(word, now).is_some() {
-            let opened = word.next(State::Open, 0);
-            let rules = self.settings.open_rules();
-            // Where the clock went back, the new state's moment is later than `now`.
-            let moment = self.words.state.moment(opened).max(now);
-            if let Admission::Reject(rejected) = policy::admit_open(opened, moment, now, &rules) {
-                return Err(rejected);
-            }
+        if word.state() != State::Closed {
+            return None;
         }
-        Ok(())
+        self.find_overdue(word, now)?;
+        let opened = word.next(State::Open, 0);
+        let rules = self.settings.open_rules();
+        // Where the clock went back, the new state's moment is later than `now`.
+        let moment = self.words.state.moment(opened).max(now);
+        Some(match policy::admit_open(opened, moment, now, &rules) {
+            Admission::Reject(rejected) => Err(rejected),
+            // The clock has ended, and with it the open time.
+            _ => Ok(()),
+        })
     }
 
     /// What a watched window holds with its overdue calls, if there are any and that would trip the breaker.
