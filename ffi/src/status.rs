@@ -115,7 +115,9 @@ pub(crate) fn decided(decision: Result<(), Rejected>) -> (fb_status, u64) {
     match decision {
         Ok(()) => (fb_status::FB_OK, 0),
         Err(rejected) => {
-            let wait = rejected.retry_after.map_or(FB_RETRY_UNKNOWN, Nanos::get);
+            // A wait of all 584 years is a nanosecond shorter: the number says that it is not known.
+            let known = |wait: Nanos| wait.get().min(FB_RETRY_UNKNOWN - 1);
+            let wait = rejected.retry_after.map_or(FB_RETRY_UNKNOWN, known);
             (rejected.reason.into(), wait)
         }
     }
