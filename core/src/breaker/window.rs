@@ -126,10 +126,12 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         let mut verdict = Verdict::Stale;
         // One call that weighs as many as the window fills it; more cannot be told apart.
         let pushes = sample.weight.min(u64::from(size)).max(1);
-        let mut before = 0;
-        for pushed in 0..pushes {
+        let (mut before, mut pushed) = (0, 0);
+        while pushed < pushes {
             match count::push(&self.head.tick, ring, size, generation, sample, is_current) {
-                count::Push::Stale => return verdict,
+                count::Push::Stale if pushed == 0 => return verdict,
+                // The generation ended in the middle of a weighted call: it was recorded, so the totals have all of it.
+                count::Push::Stale => break,
                 count::Push::Done {
                     counts,
                     calls_before,
@@ -148,11 +150,12 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
                         calls_before: before,
                         tick: None,
                     });
+                    pushed += 1;
                 }
             }
         }
         self.head.totals.add(Counts {
-            calls: sample.weight - pushes,
+            calls: sample.weight - pushed,
             failures: if sample.failed { sample.weight } else { 0 },
             slow: if sample.slow { sample.weight } else { 0 },
         });
