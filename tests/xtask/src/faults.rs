@@ -74,7 +74,7 @@ pub fn faults(place: &Place, names: &[String], bless: bool) -> Result<(usize, Ve
     };
     let wanted = |fault: &&Fault| names.is_empty() || names.contains(&fault.name);
     let wanted: Vec<&Fault> = list.iter().filter(wanted).collect();
-    let mut seen = 0;
+    let (mut seen, mut played) = (0, Vec::new());
     for (fault, result) in wanted.iter().zip(in_parallel(&wanted, play)) {
         let (failed, missing) = result?;
         let excused = exceptions.contains_key(&format!("fault {}", fault.name));
@@ -83,10 +83,12 @@ pub fn faults(place: &Place, names: &[String], bless: bool) -> Result<(usize, Ve
         } else {
             seen += 1;
         }
-        for (program, tests) in missing {
-            let tests = tests.into_iter().collect::<Vec<_>>().join(" ");
-            let name = &fault.name;
-            wrong.push(format!("{name}: recorded, but holds: {program} {tests}"));
+        played.push((fault.name.as_str(), failed, missing));
+    }
+    for (fault, test, other) in not_repeated(&played) {
+        match other {
+            Some(other) => println!("  {fault} did not fail {test} this time; {other} did"),
+            None => wrong.push(format!("{fault}: recorded, but holds: {test}")),
         }
     }
     let record = record.into_inner().expect("no worker panics");
@@ -147,6 +149,32 @@ fn proven(programs: &[Program], fault: &Fault) -> Result<Tests> {
         }
     }
     Ok(failed)
+}
+
+/// What is recorded and did not fail this time, each with another fault that did fail the test: threads that run as they
+/// please decide some of them, and what must be shown is that each fault is seen and that each test can fail.
+fn not_repeated<'run>(
+    played: &'run [(&'run str, Tests, Tests)],
+) -> Vec<(&'run str, String, Option<&'run str>)> {
+    let fails = |program: &str, test: &str| {
+        played
+            .iter()
+            .find(|(_, failed, _)| {
+                failed
+                    .get(program)
+                    .is_some_and(|tests| tests.contains(test))
+            })
+            .map(|(fault, ..)| *fault)
+    };
+    let mut held = Vec::new();
+    for (fault, _, missing) in played {
+        for (program, tests) in missing {
+            for test in tests {
+                held.push((*fault, format!("{program} {test}"), fails(program, test)));
+            }
+        }
+    }
+    held
 }
 
 /// Of the recorded tests, those that fail again, and those that do not.
@@ -222,6 +250,25 @@ fn names_an_invariant(test: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_holds_this_time_is_wrong_unless_another_fault_fails_it() {
+        let tests = |tests: &[&str]| -> Tests {
+            let tests = tests.iter().map(|test| (*test).to_owned()).collect();
+            Tests::from([("core/threads".to_owned(), tests)])
+        };
+        let played = [
+            ("slow", tests(&["w2_sums"]), Tests::new()),
+            ("rare", tests(&[]), tests(&["w2_sums", "w3_order"])),
+        ];
+        assert_eq!(
+            not_repeated(&played),
+            [
+                ("rare", "core/threads w2_sums".to_owned(), Some("slow")),
+                ("rare", "core/threads w3_order".to_owned(), None),
+            ]
+        );
+    }
 
     #[test]
     fn an_id_is_a_letter_and_a_number() {
