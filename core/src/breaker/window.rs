@@ -17,6 +17,7 @@ use crate::breaker::window::time::tick::Tick;
 use crate::breaker::window::words::Totals;
 pub(crate) use crate::breaker::window::words::{Counters, Head, Stripe};
 use crate::event::Counts;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -129,7 +130,9 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
         let (mut before, mut pushed) = (0, 0);
         while pushed < pushes {
             match count::push(&self.head.tick, ring, size, generation, sample, is_current) {
-                count::Push::Stale if pushed == 0 => return verdict,
+                count::Push::Stale if pushed == 0 || fault!("cut_short_forgets_totals") => {
+                    return verdict;
+                }
                 // The generation ended in the middle of a weighted call: it was recorded, so the totals have all of it.
                 count::Push::Stale => break,
                 count::Push::Done {

@@ -4,7 +4,7 @@ use fuseboard_core::{
     CircuitBreaker, CircuitBreakerConfig, Nanos, Observer, Outcome, Settled, State, Transition,
     Window,
 };
-use fuseboard_loom::{ALL, Threads, bound, explore};
+use fuseboard_loom::{ALL, Threads, beside, bound, explore};
 use loom::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -475,6 +475,28 @@ fn w7_a_late_recorder_takes_no_newer_slot() {
         // Both successes are in the window; the failure is, where it came late.
         assert_eq!(snapshot.window.calls - snapshot.window.failures, 2);
         assert_eq!((snapshot.totals.calls, snapshot.totals.failures), (3, 1));
+    });
+}
+
+/// W3, W10: a failure that weighs two in a count window of two, beside a reset: where it was recorded, the totals have both of it,
+/// though the reset came between the two. Two threads, all interleavings.
+#[test]
+fn w3_w10_a_weighted_call_is_whole_beside_a_reset() {
+    let cases = ["recorded", "stale"];
+    explore("w3_weighted_reset", ALL, 50, &cases, |sometimes| {
+        let config = config().minimum_requests(3).window(Window::Count(2));
+        let breaker = Arc::new(Small::new(config));
+        let permit = breaker.acquire(T0, &()).expect("closed");
+        let resetter = Arc::clone(&breaker);
+        let ((), settled) = beside(
+            move |_| resetter.reset(T0, &()),
+            |_| breaker.settle_weighted(permit, Outcome::Failure, 2, T0, &()),
+        );
+        let is_recorded = settled == Settled::Recorded;
+        sometimes.reached(if is_recorded { "recorded" } else { "stale" });
+        let totals = breaker.snapshot(T0).totals;
+        let weight = 2 * u64::from(is_recorded);
+        assert_eq!((totals.calls, totals.failures), (weight, weight));
     });
 }
 

@@ -191,6 +191,10 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     ("count_no_help", "breaker::w10_count_window_is_exact"),
     (
+        "cut_short_forgets_totals",
+        "breaker::w3_w10_a_weighted_call_is_whole_beside_a_reset",
+    ),
+    (
         "ring_no_version",
         "breaker::w10_a_stalled_helper_spoils_no_place",
     ),
