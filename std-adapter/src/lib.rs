@@ -16,6 +16,7 @@
 //! |---|---|---|
 //! | `reqwest` | no | `ResilientHttpClient`, plain HTTP |
 //! | `reqwest-tls` | no | the same with https |
+//! | `libc-clock` | no | clocks through libc instead of from the kernel's page: slower by a third, but the program runs under valgrind |
 //!
 //! Nothing here needs a particular async runtime: a guarded future runs wherever the operation
 //! inside it runs.
