@@ -265,6 +265,17 @@ impl TokenBucketRateLimiter {
         Ok(())
     }
 
+    /// The rate that it runs with, as the time of a few units: 10/s is 8 units in 800 ms.
+    pub fn rate(&self) -> Rate {
+        let units = fault!("rate_read_as_one", 1, self.scale());
+        Rate::new(units, Nanos::new(self.quota.load().interval))
+    }
+
+    /// Units at once.
+    pub fn burst(&self) -> u64 {
+        self.quota.load().burst
+    }
+
     /// Fills the bucket; a limiter with a warm-up is cold again.
     pub fn reset(&self) {
         self.warmth.reset();

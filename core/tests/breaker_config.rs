@@ -255,3 +255,54 @@ fn r6_a_refused_change_changes_nothing() {
 fn r6_new_panics_and_says_where_to_look() {
     let _: CircuitBreaker = CircuitBreaker::new(CircuitBreakerConfig::new().minimum_requests(0));
 }
+
+/// R6: what a breaker says it runs with makes one that runs with the same.
+#[test]
+fn r6_a_configuration_reads_back() {
+    let second = Nanos::from_secs(1);
+    let windows = [
+        Window::Time {
+            length: second,
+            slots: 7,
+        },
+        Window::Count(50),
+        Window::Consecutive(9),
+        Window::Decay { half_life: second },
+    ];
+    for window in windows {
+        let config = CircuitBreakerConfig::new()
+            .failure_threshold(0.123_456)
+            .minimum_requests(17)
+            .open_timeout(second)
+            .half_open_requests(5)
+            .window(window)
+            .slow_call_duration(Some(Nanos::from_millis(3)))
+            .slow_call_threshold(0.75)
+            .half_open_successes(Some(4))
+            .half_open_failures(2)
+            .probe_lease(Some(Nanos::from_millis(9)))
+            .open_backoff(1.5)
+            .open_timeout_max(Nanos::from_secs(9))
+            .open_jitter(0.25)
+            .jitter_seed(77)
+            .ramp_up(second);
+        let breaker: CircuitBreaker = CircuitBreaker::new(config);
+        let read = breaker.config();
+        let again = CircuitBreaker::<10>::new(read).config();
+        assert_eq!(read, again);
+        let slots_of = |window| match window {
+            // A slot lasts whole nanoseconds.
+            Window::Time { length, slots } => (length.get() / u64::from(slots), slots),
+            _ => (0, 0),
+        };
+        assert_eq!(slots_of(read.window), slots_of(config.window));
+        let same = |config: CircuitBreakerConfig| config.window(Window::Consecutive(1));
+        assert_eq!(same(read), same(config));
+        assert!(matches!(window, Window::Time { .. }) || read.window == window);
+    }
+    let off: CircuitBreaker = CircuitBreaker::new(CircuitBreakerConfig::new());
+    let written_out = CircuitBreakerConfig::new()
+        .half_open_successes(Some(3))
+        .probe_lease(Some(Nanos::from_secs(30)));
+    assert_eq!(off.config(), written_out);
+}

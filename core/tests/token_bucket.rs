@@ -797,3 +797,24 @@ fn h1_a_lease_expires_and_gives_back() {
     let rejected = lease.try_acquire_many(40, now).unwrap_err();
     assert_eq!(rejected.retry_after, Some(Nanos::from_millis(990)));
 }
+
+/// R6: the rate that a bucket says makes one that limits alike.
+#[test]
+fn r6_a_quota_reads_back() {
+    for rate in [
+        Rate::per_second(10),
+        Rate::per_second(3),
+        Rate::per_second(700_000),
+        Rate::per_hour(1),
+        Rate::new(11, Nanos::from_secs(7)),
+    ] {
+        let bucket = TokenBucketRateLimiter::new(rate, 5);
+        let (read, burst) = (bucket.rate(), bucket.burst());
+        assert_eq!(burst, 5);
+        let again = TokenBucketRateLimiter::new(read, burst);
+        assert_eq!((again.rate(), again.burst()), (read, burst));
+        let wanted = rate.units() as f64 / rate.per().get() as f64;
+        let is = read.units() as f64 / read.per().get() as f64;
+        assert!((is / wanted - 1.0).abs() < 1e-3, "{rate:?}: {read:?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! [`Board`]: breakers and limiters that all processes of a host share.
 
+mod attached;
 mod attachment;
 mod breaker;
 mod error;
@@ -9,6 +10,7 @@ mod memory;
 mod named;
 mod origin;
 
+pub use attached::AttachedProcess;
 pub use breaker::{BoardBreaker, BoardPermit};
 pub use error::BoardError;
 pub use limiters::{BoardConcurrencyLimit, BoardConcurrencyPermit, BoardTokenBucket};
@@ -81,6 +83,7 @@ struct Shared {
 #[must_use = "options open nothing by themselves"]
 pub struct BoardOptions {
     on_disk: bool,
+    existing: bool,
 }
 
 impl BoardOptions {
@@ -96,12 +99,24 @@ impl BoardOptions {
         self
     }
 
-    /// Opens the board at `path`; makes it if it is not there.
+    /// Whether a board that is not there is an error instead of being made: for tools that look at boards.
+    pub fn existing(mut self, existing: bool) -> Self {
+        self.existing = existing;
+        self
+    }
+
+    /// Opens the board at `path`; makes it if it is not there, unless only an [`existing`](Self::existing) one will do.
     ///
     /// # Errors
     /// As [`Board::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Board, BoardError> {
-        let (file, memory) = file::open_or_create(path.as_ref(), self.on_disk)?;
+        let (path, on_disk) = (path.as_ref(), self.on_disk);
+        let (file, memory) = if self.existing {
+            file::open_existing(path, on_disk)?
+                .ok_or_else(|| BoardError::system("open it")(rustix::io::Errno::NOENT))?
+        } else {
+            file::open_or_create(path, on_disk)?
+        };
         Ok(Board::of(Some(file), memory))
     }
 }

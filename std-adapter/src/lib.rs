@@ -31,8 +31,8 @@ mod limiter;
 
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 pub use board::{
-    Board, BoardBreaker, BoardConcurrencyLimit, BoardConcurrencyPermit, BoardError, BoardOptions,
-    BoardPermit, BoardTokenBucket,
+    AttachedProcess, Board, BoardBreaker, BoardConcurrencyLimit, BoardConcurrencyPermit,
+    BoardError, BoardOptions, BoardPermit, BoardTokenBucket,
 };
 pub use breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakerError, Permit};
 pub use clock::{Clock, CoarseClock, ManualClock, MonotonicClock};

@@ -337,3 +337,24 @@ fn s2_no_damage_stops_or_crashes_anybody() {
         "{admitted} admitted, {rejected} rejected"
     );
 }
+
+#[test]
+fn o2_looking_makes_no_board_and_attaches_nobody() {
+    let path = TmpfsPath::new();
+    let looking = BoardOptions::new().existing(true);
+    let missing = looking.open(&path.0).unwrap_err();
+    assert!(matches!(missing, BoardError::System { .. }), "{missing}");
+    assert!(!path.0.exists());
+
+    let board = Board::open(&path.0).unwrap();
+    let eyes = looking.open(&path.0).unwrap();
+    assert_eq!(eyes.attached(), []);
+    board.concurrency_limit("reports", 3).unwrap();
+    let process = std::process::id();
+    let found = eyes.attached();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].process, found[0].is_alive), (process, true));
+    assert_eq!(board.attached(), found);
+    drop(board);
+    assert!(!eyes.attached()[0].is_alive);
+}

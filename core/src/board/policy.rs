@@ -14,6 +14,14 @@ pub trait Policy: sealed::Sealed {
     /// What it is made with.
     type Config;
 
+    /// What it runs with, each setting clamped to its range.
+    fn config(&self) -> Self::Config;
+
+    /// Whether its settings are what [`config`](Self::config) says; `false`: a foreign hand has changed its words.
+    fn is_intact(&self) -> bool {
+        self.runs_with(&self.config()).unwrap_or(false)
+    }
+
     #[doc(hidden)]
     fn vacant() -> Self;
 
@@ -51,6 +59,10 @@ pub struct TokenBucketConfig {
 impl Policy for CircuitBreaker<10, 1> {
     type Config = CircuitBreakerConfig;
 
+    fn config(&self) -> CircuitBreakerConfig {
+        self.config()
+    }
+
     fn vacant() -> Self {
         Self::new(CircuitBreakerConfig::new())
     }
@@ -72,6 +84,13 @@ impl Policy for CircuitBreaker<10, 1> {
 impl Policy for TokenBucketRateLimiter {
     type Config = TokenBucketConfig;
 
+    fn config(&self) -> TokenBucketConfig {
+        TokenBucketConfig {
+            rate: self.rate(),
+            burst: self.burst(),
+        }
+    }
+
     fn vacant() -> Self {
         Self::new(Rate::new(1, Nanos::from_secs(1)), 1)
     }
@@ -91,6 +110,14 @@ impl Policy for TokenBucketRateLimiter {
 
 impl<const OWNERS: usize> Policy for Places<OWNERS> {
     type Config = u16;
+
+    fn config(&self) -> u16 {
+        self.limit()
+    }
+
+    fn is_intact(&self) -> bool {
+        self.limit() > 0
+    }
 
     fn vacant() -> Self {
         Self::new()

@@ -195,6 +195,22 @@ impl<P: Policy, const SLOTS: usize> Section<P, SLOTS> {
             .filter_map(|(id, slot)| Some((id, SlotName::from_words(slot.name_of(id)?)?)))
     }
 
+    /// The owners of the slots that are being filled, each as often as it fills one.
+    pub fn drafts(&self) -> impl Iterator<Item = Owner> {
+        self.publish(self.load_roll());
+        let drafts = self.slots.iter().map(Slot::load);
+        drafts
+            .filter(|control| control.phase() == Phase::Draft && !fault!("drafts_unseen"))
+            .map(|control| Owner(control.owner()))
+    }
+
+    /// Slots that are taken without a name that anybody can claim: a foreign hand has changed its words.
+    pub fn nameless(&self) -> usize {
+        let live = self.live().filter_map(|(id, slot)| slot.name_of(id));
+        live.filter(|words| SlotName::from_words(*words).is_none() && !fault!("nameless_unseen"))
+            .count()
+    }
+
     /// The slot of `name`, where it has one.
     pub fn slot_of(&self, name: &SlotName) -> Option<SlotId> {
         self.publish(self.load_roll());
@@ -329,4 +345,31 @@ impl<P> Slot<P> {
 
 fn free<P>(slot: &Slot<P>, from: Control) -> bool {
     slot.swap(from, from.freed())
+}
+
+#[cfg(all(test, not(any(fuseboard_loom, fuseboard_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::board::places::Places;
+
+    #[test]
+    fn o2_drafts_and_nameless_slots_are_seen() {
+        let section: Section<Places<2>, 3> = Section::new();
+        let name = |text| SlotName::new(text).expect("a good name");
+        let (owner, other) = (Owner::new(0), Owner::new(1));
+        let refuse = WhenDifferent::Refuse;
+        section.claim(owner, &name("a"), &4, refuse).expect("free");
+        assert_eq!((section.drafts().count(), section.nameless()), (0, 0));
+
+        section
+            .draft(other, &name("b").to_words(), &5)
+            .expect("free");
+        assert_eq!(section.drafts().collect::<Vec<_>>(), [other]);
+        section.reclaim(other);
+        assert_eq!(section.drafts().count(), 0);
+
+        // Relaxed: one thread.
+        section.slots[0].name[0].store(u64::MAX, Ordering::Relaxed);
+        assert_eq!((section.nameless(), section.entries().count()), (1, 0));
+    }
 }

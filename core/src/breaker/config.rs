@@ -57,22 +57,38 @@ pub enum Window {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CircuitBreakerConfig {
-    failure_threshold: f64,
-    minimum_requests: u64,
-    open_timeout: Nanos,
-    half_open_requests: u32,
-    window: Window,
-    slow_call_duration: Option<Nanos>,
-    slow_call_threshold: f64,
-    count_overdue: bool,
-    half_open_successes: Option<u32>,
-    half_open_failures: u32,
-    probe_lease: Option<Nanos>,
-    open_backoff: f64,
-    open_timeout_max: Nanos,
-    open_jitter: f64,
-    jitter_seed: u64,
-    ramp_up: Nanos,
+    /// See the method of the same name; so for all fields, which are here to be read.
+    pub failure_threshold: f64,
+    /// Calls.
+    pub minimum_requests: u64,
+    /// At least 1 ns.
+    pub open_timeout: Nanos,
+    /// Probes.
+    pub half_open_requests: u32,
+    /// The span of calls judged.
+    pub window: Window,
+    /// `None`: speed is not judged.
+    pub slow_call_duration: Option<Nanos>,
+    /// A share.
+    pub slow_call_threshold: f64,
+    /// Whether calls in flight are judged.
+    pub count_overdue: bool,
+    /// `None`: `half_open_requests`.
+    pub half_open_successes: Option<u32>,
+    /// Probes.
+    pub half_open_failures: u32,
+    /// `None`: `open_timeout`.
+    pub probe_lease: Option<Nanos>,
+    /// A factor.
+    pub open_backoff: f64,
+    /// At least 1 ns.
+    pub open_timeout_max: Nanos,
+    /// A share.
+    pub open_jitter: f64,
+    /// Any number.
+    pub jitter_seed: u64,
+    /// 0: off.
+    pub ramp_up: Nanos,
 }
 
 impl CircuitBreakerConfig {

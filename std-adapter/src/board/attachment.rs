@@ -209,6 +209,20 @@ fn lock(descriptor: RawFd, owner: Owner, take: bool) -> bool {
     }
 }
 
+/// Whether somebody holds an owner's lock. Asked through a description that holds none itself, so that also this process's counts.
+pub(super) fn is_locked(file: &OwnedFd, owner: Owner) -> bool {
+    let mut request = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: libc::off_t::from(owner.index()),
+        l_len: 1,
+        l_pid: 0,
+    };
+    // SAFETY: the descriptor is open, and the kernel reads and writes one `flock` through the pointer.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut request) };
+    result == 0 && i32::from(request.l_type) != libc::F_UNLCK
+}
+
 fn close(descriptor: RawFd) {
     // SAFETY: the descriptor came from `lock_one`, and the word that held it has been replaced: nobody else closes it.
     drop(unsafe { OwnedFd::from_raw_fd(descriptor) });

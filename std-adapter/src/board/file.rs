@@ -21,20 +21,8 @@ const TMPFS: u64 = 0x0102_1994;
 pub(super) fn open_or_create(path: &Path, on_disk: bool) -> Result<(OwnedFd, Memory), BoardError> {
     let mut last = Errno::NOENT;
     for _ in 0..ATTEMPTS {
-        // A symbolic link is not followed; opening a pipe or a device does not wait.
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        match open(path, flags, Mode::empty()) {
-            Ok(file) => return attach(file, path, on_disk),
-            Err(Errno::NOENT) => {}
-            Err(Errno::LOOP) => {
-                return Err(refused(
-                    path,
-                    "file",
-                    &"a symbolic link",
-                    "a file of its own; name the file that it points to",
-                ));
-            }
-            Err(error) => return Err(BoardError::system("open it")(error)),
+        if let Some(found) = open_existing(path, on_disk)? {
+            return Ok(found);
         }
         match create(path, on_disk)? {
             Ok(made) => return Ok(made),
@@ -45,6 +33,26 @@ pub(super) fn open_or_create(path: &Path, on_disk: bool) -> Result<(OwnedFd, Mem
     Err(BoardError::system("open it, which others make and remove")(
         last,
     ))
+}
+
+/// The board at `path`; `None`: nothing is there.
+pub(super) fn open_existing(
+    path: &Path,
+    on_disk: bool,
+) -> Result<Option<(OwnedFd, Memory)>, BoardError> {
+    // A symbolic link is not followed; opening a pipe or a device does not wait.
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    match open(path, flags, Mode::empty()) {
+        Ok(file) => attach(file, path, on_disk).map(Some),
+        Err(Errno::NOENT) => Ok(None),
+        Err(Errno::LOOP) => Err(refused(
+            path,
+            "file",
+            &"a symbolic link",
+            "a file of its own; name the file that it points to",
+        )),
+        Err(error) => Err(BoardError::system("open it")(error)),
+    }
 }
 
 /// A board without a name, which children inherit and nobody can cut short.
