@@ -5,10 +5,11 @@ use crate::config;
 use crate::errors::{self, seconds};
 use crate::listeners::{Listeners, Telling};
 use crate::permit::Permit;
-use fuseboard_core::{CircuitBreaker, Nanos, Rejected, State};
+use fuseboard_core::{CircuitBreaker, Nanos, RawPermit, Rejected, State};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Every size that the core allows: 63 slots of a time window, 1512 calls of a count window.
 const SLOTS: usize = 63;
@@ -23,6 +24,8 @@ pub(crate) struct Breaker {
     pub(crate) classify: Py<PyAny>,
     pub(crate) is_failure: Option<Py<PyAny>>,
     listeners: Listeners,
+    /// Whether an admission while closed depends on no time: no durations are measured, nothing ramps up.
+    untimed: AtomicBool,
 }
 
 type Counts = (u64, u64, u64);
@@ -56,16 +59,47 @@ impl Breaker {
         Telling::new(py, &self.name, &self.listeners)
     }
 
+    /// Asks for admission.
     #[inline]
-    fn admit(slf: &Bound<'_, Self>) -> PyResult<Result<Permit, Rejected>> {
-        let breaker = slf.get();
-        let now = breaker.now(slf.py())?;
-        let telling = breaker.telling(slf.py());
-        let admitted = breaker
-            .core
-            .acquire(now, &telling)
-            .map(|raw| Permit::new(slf, raw));
-        telling.end(admitted)
+    pub(crate) fn ask(&self, py: Python<'_>) -> PyResult<Result<RawPermit, Rejected>> {
+        // Relaxed: a call that meets a change of settings may go by either.
+        if self.untimed.load(Ordering::Relaxed) && self.core.state() == State::Closed {
+            return match self.core.acquire(Nanos::ZERO, &()) {
+                Ok(raw) => {
+                    // Not slow, however long it takes: nobody knows when it began.
+                    let [head, _] = raw.to_words();
+                    Ok(Ok(RawPermit::from_words([head, u64::MAX]).unwrap_or(raw)))
+                }
+                // It opened just now.
+                Err(no) => self.dated(py, no).map(Err),
+            };
+        }
+        let now = self.now(py)?;
+        let telling = self.telling(py);
+        let answer = self.core.acquire(now, &telling);
+        match telling.end(answer) {
+            Err(stop) => {
+                // A listener was told to stop the program: the call is not made.
+                if let Ok(raw) = answer {
+                    self.cancel(py, raw)?;
+                }
+                Err(stop)
+            }
+            answer => answer,
+        }
+    }
+
+    /// A refusal that was decided without a reading of the clock, with the time to come back.
+    #[cold]
+    fn dated(&self, py: Python<'_>, no: Rejected) -> PyResult<Rejected> {
+        let now = self.time.now(py, Precision::Fine)?;
+        let retry_after = self.core.snapshot(now).retry_after;
+        Ok(Rejected { retry_after, ..no })
+    }
+
+    #[cold]
+    pub(crate) fn refusal(&self, py: Python<'_>, no: Rejected) -> PyErr {
+        errors::rejected(py, &self.name, no)
     }
 
     fn operate(
@@ -92,27 +126,34 @@ impl Breaker {
         event: Py<PyAny>,
         clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
+        let time = TimeSource::new(clock)?;
         let core = CircuitBreaker::try_new(config::breaker(settings)?)
             .map_err(|error| errors::from_core(settings.py(), error))?;
+        let untimed = AtomicBool::new(is_untimed(&core, settings, &time)?);
         Ok(Self {
             core: Box::new(core),
             name,
-            time: TimeSource::new(clock)?,
+            time,
             classify,
             is_failure,
             listeners: Listeners {
                 event,
                 callables: listeners,
             },
+            untimed,
         })
     }
 
     fn acquire(slf: &Bound<'_, Self>) -> PyResult<Permit> {
-        Self::admit(slf)?.map_err(|no| errors::rejected(slf.py(), &slf.get().name, no))
+        match slf.get().ask(slf.py())? {
+            Ok(raw) => Ok(Permit::new(slf, raw)),
+            Err(no) => Err(slf.get().refusal(slf.py(), no)),
+        }
     }
 
     fn try_acquire(slf: &Bound<'_, Self>) -> PyResult<Option<Permit>> {
-        Ok(Self::admit(slf)?.ok())
+        let answer = slf.get().ask(slf.py())?;
+        Ok(answer.ok().map(|raw| Permit::new(slf, raw)))
     }
 
     fn state(&self) -> &'static str {
@@ -159,7 +200,11 @@ impl Breaker {
     fn configure(&self, settings: &Bound<'_, PyDict>) -> PyResult<()> {
         self.core
             .configure(config::breaker(settings)?)
-            .map_err(|error| errors::from_core(settings.py(), error))
+            .map_err(|error| errors::from_core(settings.py(), error))?;
+        let untimed = is_untimed(&self.core, settings, &self.time)?;
+        // Relaxed: as in `ask`.
+        self.untimed.store(untimed, Ordering::Relaxed);
+        Ok(())
     }
 
     // No `__clear__`: a cycle through a breaker always passes a Python object that has one.
@@ -169,4 +214,20 @@ impl Breaker {
         visit.call(&self.is_failure)?;
         self.listeners.traverse(&visit)
     }
+}
+
+fn is_untimed(
+    core: &CircuitBreaker<SLOTS>,
+    settings: &Bound<'_, PyDict>,
+    time: &TimeSource,
+) -> PyResult<bool> {
+    // A caller's own clock is heard at each admission, its faults too.
+    if matches!(time, TimeSource::Callable(_)) {
+        return Ok(false);
+    }
+    let ramps_up = match settings.get_item("ramp_up")? {
+        Some(span) => config::span("ramp_up", &span)? > Nanos::ZERO,
+        None => false,
+    };
+    Ok(!core.measures_duration() && !ramps_up)
 }

@@ -42,14 +42,14 @@ impl Concurrency {
             .then(|| ConcurrencyPermit::new(slf))
     }
 
-    /// For `with limit:`, where the permit is not seen.
-    fn enter(&self, py: Python<'_>) -> PyResult<()> {
+    /// For `with limit:` and guarded calls, where the permit is not seen.
+    pub(crate) fn enter(&self, py: Python<'_>) -> PyResult<()> {
         self.core
             .acquire_raw()
             .map_err(|no| errors::rejected(py, &self.name, no))
     }
 
-    fn leave(&self) -> bool {
+    pub(crate) fn leave(&self) -> bool {
         self.core.release_raw()
     }
 

@@ -6,9 +6,11 @@ mod clock;
 mod concurrency;
 mod config;
 mod errors;
+mod guarded;
 mod limiter;
 mod listeners;
 mod permit;
+mod settling;
 mod window;
 
 #[pyo3::pymodule(gil_used = false)]
@@ -24,6 +26,8 @@ mod _native {
     #[pymodule_export]
     use crate::concurrency::{Concurrency, ConcurrencyPermit};
     #[pymodule_export]
+    use crate::guarded::guarded;
+    #[pymodule_export]
     use crate::limiter::{SlidingWindow, TokenBucket};
     #[pymodule_export]
     use crate::permit::Permit;
@@ -34,6 +38,7 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        module.add("Guarded", crate::guarded::class(py)?)?;
         module.add("STATES", PyTuple::new(py, State::ALL.map(State::as_str))?)?;
         module.add("CAUSES", PyTuple::new(py, Cause::ALL.map(Cause::as_str))?)?;
         module.add(

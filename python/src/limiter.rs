@@ -7,7 +7,28 @@ use fuseboard_core::{
     ConfigError, Nanos, Rate, Rejected, SlidingWindowRateLimiter, TokenBucketRateLimiter,
 };
 use pyo3::prelude::*;
-use pyo3::{PyTraverseError, PyVisit};
+use pyo3::pyclass::boolean_struct::True;
+use pyo3::{PyClass, PyTraverseError, PyVisit};
+
+/// What a guarded call asks of a limiter.
+pub(crate) trait RateLimiter: PyClass<Frozen = True> + Sync {
+    /// Takes one unit, or raises.
+    fn admit_call(&self, py: Python<'_>) -> PyResult<()>;
+}
+
+impl RateLimiter for TokenBucket {
+    #[inline]
+    fn admit_call(&self, py: Python<'_>) -> PyResult<()> {
+        self.admit(py, None)
+    }
+}
+
+impl RateLimiter for SlidingWindow {
+    #[inline]
+    fn admit_call(&self, py: Python<'_>) -> PyResult<()> {
+        self.admit(py, None)
+    }
+}
 
 /// The core's token bucket.
 #[pyclass(frozen, module = "fuseboard._native")]

@@ -2,9 +2,7 @@
 
 use crate::breaker::Breaker;
 use crate::config;
-use crate::errors;
-use fuseboard_core::{Outcome, RawPermit, Settled};
-use pyo3::exceptions::PyException;
+use fuseboard_core::{Outcome, RawPermit};
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,47 +37,10 @@ impl Permit {
 
     #[inline]
     fn settle(&self, py: Python<'_>, outcome: Outcome, weight: u32) -> PyResult<bool> {
-        if !self.take() {
-            return Ok(false);
-        }
-        let breaker = self.breaker.get();
-        let now = match breaker.now(py) {
-            Ok(now) => now,
-            // A call has ended and its own result must reach the caller, so a broken clock is
-            // reported aside and the call counts as nothing.
-            Err(error) => {
-                let contained = errors::contain(py, error, &breaker.time.callable(py));
-                let cancelled = self.cancel_taken(py);
-                return contained.and(cancelled).map(|_| false);
-            }
-        };
-        let telling = breaker.telling(py);
-        let settled = breaker
-            .core
-            .settle_weighted(self.raw, outcome, weight, now, &telling);
-        telling.end(settled == Settled::Recorded)
-    }
-
-    fn cancel_taken(&self, py: Python<'_>) -> PyResult<bool> {
-        let breaker = self.breaker.get();
-        let telling = breaker.telling(py);
-        let settled = breaker.core.cancel(self.raw, &telling);
-        telling.end(settled == Settled::Recorded)
-    }
-
-    fn judge(
-        &self,
-        py: Python<'_>,
-        outcome: PyResult<Outcome>,
-        judge: &Py<PyAny>,
-    ) -> PyResult<bool> {
-        match outcome {
-            Ok(outcome) => self.settle(py, outcome, 1),
-            Err(error) => {
-                let contained = errors::contain(py, error, judge.bind(py));
-                let ignored = self.settle(py, Outcome::Ignored, 1);
-                contained.and(ignored)
-            }
+        if self.take() {
+            self.breaker.get().settle(py, self.raw, outcome, weight)
+        } else {
+            Ok(false)
         }
     }
 }
@@ -106,7 +67,7 @@ impl Permit {
     /// The call did not take place, or was stopped.
     fn cancel(&self, py: Python<'_>) -> PyResult<bool> {
         if self.take() {
-            self.cancel_taken(py)
+            self.breaker.get().cancel(py, self.raw)
         } else {
             Ok(false)
         }
@@ -114,40 +75,22 @@ impl Permit {
 
     /// The call returned `result`; the breaker's `is_failure` judges it.
     #[pyo3(signature = (result, /))]
-    fn returned(&self, py: Python<'_>, result: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let Some(is_failure) = &self.breaker.get().is_failure else {
-            return self.settle(py, Outcome::Success, 1);
-        };
-        let outcome = is_failure
-            .bind(py)
-            .call1((result,))
-            .and_then(|failed| failed.is_truthy())
-            .map(|failed| {
-                if failed {
-                    Outcome::Failure
-                } else {
-                    Outcome::Success
-                }
-            });
-        self.judge(py, outcome, is_failure)
+    fn returned(&self, result: &Bound<'_, PyAny>) -> PyResult<bool> {
+        if self.take() {
+            self.breaker.get().settle_returned(self.raw, result)
+        } else {
+            Ok(false)
+        }
     }
 
     /// The call raised; the breaker's `failures` and `ignore` judge the exception.
     #[pyo3(signature = (exception, /))]
-    fn raised(&self, py: Python<'_>, exception: &Bound<'_, PyAny>) -> PyResult<bool> {
-        // KeyboardInterrupt, CancelledError, GeneratorExit: the call was stopped, it did not fail.
-        if !exception.is_instance_of::<PyException>() {
-            return self.cancel(py);
+    fn raised(&self, exception: &Bound<'_, PyAny>) -> PyResult<bool> {
+        if self.take() {
+            self.breaker.get().settle_raised(self.raw, exception)
+        } else {
+            Ok(false)
         }
-        let classify = &self.breaker.get().classify;
-        let outcome = classify.bind(py).call1((exception,)).and_then(|failed| {
-            Ok(match failed.extract::<Option<bool>>()? {
-                Some(true) => Outcome::Failure,
-                Some(false) => Outcome::Success,
-                None => Outcome::Ignored,
-            })
-        });
-        self.judge(py, outcome, classify)
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {
@@ -164,7 +107,7 @@ impl Permit {
         if exception.is_none() {
             self.success(py)?
         } else {
-            self.raised(py, exception)?
+            self.raised(exception)?
         };
         Ok(false)
     }
@@ -179,7 +122,7 @@ impl Drop for Permit {
             // The last reference may go while an exception is on its way up; a listener must
             // neither see nor lose it.
             let in_flight = PyErr::take(py);
-            if let Err(stop) = self.cancel_taken(py) {
+            if let Err(stop) = self.breaker.get().cancel(py, self.raw) {
                 stop.write_unraisable(py, None);
             }
             if let Some(exception) = in_flight {

@@ -202,7 +202,7 @@ class CircuitBreaker:
 
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """Decorates a plain function, an `async def`, a generator or an async generator."""
-        return decorate(function, self._acquire)
+        return decorate(function, self._acquire, self._core)
 
     def call(self, function: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Calls `function(*args, **kwargs)`; of an `async def` it returns the coroutine.

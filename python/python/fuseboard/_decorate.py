@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import inspect
+import operator
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+from . import _native
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -34,9 +38,14 @@ class _Admitted:
 ADMITTED = _Admitted()
 
 
-def decorate(function: Callable[_P, _R], acquire: Callable[[], Guard]) -> Callable[_P, _R]:
+def decorate(
+    function: Callable[_P, _R],
+    acquire: Callable[[], Guard],
+    native: _Policy | None = None,
+) -> Callable[_P, _R]:
     """`function`, each call of which first asks `acquire`. It stays the kind of function it is; a
-    coroutine or generator asks when it starts to run, not when it is made.
+    coroutine or generator asks when it starts to run, not when it is made. A plain function is
+    guarded by `native`, where there is one: the same decisions without a Python frame.
     """
     if isinstance(function, (staticmethod, classmethod)):
         kind = type(function).__name__
@@ -45,7 +54,15 @@ def decorate(function: Callable[_P, _R], acquire: Callable[[], Guard]) -> Callab
         raise TypeError(f"{function.__name__} is a class; decorate its methods")
     if not callable(function):
         raise TypeError(f"only a function can be decorated, not {type(function).__name__}")
-    return cast("Callable[_P, _R]", _wrapper(function)(function, acquire))
+    wrapper = _wrapper(function)
+    if wrapper is _plain and native is not None:
+        guarded = _native.guarded(function, native)
+        return cast("Callable[_P, _R]", functools.update_wrapper(guarded, function))
+    return cast("Callable[_P, _R]", wrapper(function, acquire))
+
+
+# As of a function: pickled by its name, and its own copy.
+copyreg.pickle(_native.Guarded, operator.attrgetter("__qualname__"))
 
 
 def call(
@@ -87,6 +104,7 @@ async def acall(
     return result
 
 
+_Policy = _native.Breaker | _native.TokenBucket | _native.SlidingWindow | _native.Concurrency
 _Wrapper = Callable[[Callable[..., Any], Callable[[], Guard]], Callable[..., Any]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Literal, ParamSpec, Protocol, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 from . import _native
 from ._breaker import Duration
@@ -15,18 +15,12 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-class _Core(Protocol):
-    def try_acquire(self, cost: int | None = None) -> bool: ...
-    def admit(self, cost: int | None = None) -> None: ...
-    def available(self) -> int: ...
-
-
 class _RateLimiter:
     """What the rate limiters have in common."""
 
     __slots__ = ("__weakref__", "_limiter", "_name")
 
-    def __init__(self, name: str, limiter: _Core) -> None:
+    def __init__(self, name: str, limiter: _native.TokenBucket | _native.SlidingWindow) -> None:
         self._name = name
         self._limiter = limiter
 
@@ -53,7 +47,7 @@ class _RateLimiter:
 
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """Decorates any kind of function: each call costs 1, or raises `RateLimitedError`."""
-        return decorate(function, self._guard)
+        return decorate(function, self._guard, self._limiter)
 
     def _guard(self) -> Guard:
         self._limiter.admit()
@@ -199,7 +193,7 @@ class ConcurrencyLimit:
 
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """Decorates any kind of function: a call too many raises `ConcurrencyLimitError`."""
-        return decorate(function, self._core.acquire)
+        return decorate(function, self._core.acquire, self._core)
 
     def __enter__(self) -> None:
         self._core.enter()

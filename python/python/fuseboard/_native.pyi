@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import Final, Literal, Self, final
+from typing import Any, Final, Literal, Self, TypeAlias, final
 
 __all__ = [
     "CAUSES",
@@ -12,11 +12,13 @@ __all__ = [
     "Breaker",
     "Concurrency",
     "ConcurrencyPermit",
+    "Guarded",
     "ManualClock",
     "Permit",
     "SlidingWindow",
     "TokenBucket",
     "Window",
+    "guarded",
 ]
 
 STATES: Final[tuple[str, ...]]
@@ -190,3 +192,15 @@ class Concurrency:
     def in_flight(self) -> int: ...
     def limit(self) -> int: ...
     def configure(self, limit: int) -> None: ...
+
+_Policy: TypeAlias = Breaker | TokenBucket | SlidingWindow | Concurrency
+
+@final
+class Guarded:
+    """A plain function behind a policy, called without a Python frame in between."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def __get__(self, instance: object, owner: type | None = None, /) -> Any: ...
+
+def guarded(function: Callable[..., Any], policy: _Policy) -> Guarded:
+    """`function`, each call of which first asks `policy`."""

@@ -1,0 +1,109 @@
+//! How a call ended: from Python's results and exceptions to the core's outcomes.
+
+use crate::breaker::Breaker;
+use crate::errors;
+use fuseboard_core::{Outcome, RawPermit, Settled};
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+
+impl Breaker {
+    #[inline]
+    pub(crate) fn settle(
+        &self,
+        py: Python<'_>,
+        raw: RawPermit,
+        outcome: Outcome,
+        weight: u32,
+    ) -> PyResult<bool> {
+        let now = match self.now(py) {
+            Ok(now) => now,
+            // A call has ended and its own result must reach the caller, so a broken clock is
+            // reported aside and the call counts as nothing.
+            Err(error) => {
+                let contained = errors::contain(py, error, &self.time.callable(py));
+                let cancelled = self.cancel(py, raw);
+                return contained.and(cancelled).map(|_| false);
+            }
+        };
+        let telling = self.telling(py);
+        let settled = if weight == 1 {
+            self.core.settle(raw, outcome, now, &telling)
+        } else {
+            self.core
+                .settle_weighted(raw, outcome, weight, now, &telling)
+        };
+        telling.end(settled == Settled::Recorded)
+    }
+
+    pub(crate) fn cancel(&self, py: Python<'_>, raw: RawPermit) -> PyResult<bool> {
+        let telling = self.telling(py);
+        let settled = self.core.cancel(raw, &telling);
+        telling.end(settled == Settled::Recorded)
+    }
+
+    /// The call returned `result`; `is_failure` judges it.
+    #[inline]
+    pub(crate) fn settle_returned(
+        &self,
+        raw: RawPermit,
+        result: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let Some(is_failure) = &self.is_failure else {
+            return self.settle(result.py(), raw, Outcome::Success, 1);
+        };
+        let outcome = is_failure
+            .bind(result.py())
+            .call1((result,))
+            .and_then(|failed| failed.is_truthy())
+            .map(|failed| {
+                if failed {
+                    Outcome::Failure
+                } else {
+                    Outcome::Success
+                }
+            });
+        self.settle_judged(result.py(), raw, outcome, is_failure)
+    }
+
+    /// The call raised; `failures` and `ignore` judge the exception.
+    pub(crate) fn settle_raised(
+        &self,
+        raw: RawPermit,
+        exception: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let py = exception.py();
+        // KeyboardInterrupt, CancelledError, GeneratorExit: the call was stopped, it did not fail.
+        if !exception.is_instance_of::<PyException>() {
+            return self.cancel(py, raw);
+        }
+        let outcome = self
+            .classify
+            .bind(py)
+            .call1((exception,))
+            .and_then(|failed| {
+                Ok(match failed.extract::<Option<bool>>()? {
+                    Some(true) => Outcome::Failure,
+                    Some(false) => Outcome::Success,
+                    None => Outcome::Ignored,
+                })
+            });
+        self.settle_judged(py, raw, outcome, &self.classify)
+    }
+
+    fn settle_judged(
+        &self,
+        py: Python<'_>,
+        raw: RawPermit,
+        outcome: PyResult<Outcome>,
+        judge: &Py<PyAny>,
+    ) -> PyResult<bool> {
+        match outcome {
+            Ok(outcome) => self.settle(py, raw, outcome, 1),
+            Err(error) => {
+                let contained = errors::contain(py, error, judge.bind(py));
+                let ignored = self.settle(py, raw, Outcome::Ignored, 1);
+                contained.and(ignored)
+            }
+        }
+    }
+}
