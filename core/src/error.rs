@@ -22,7 +22,8 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) const fn integer(field: &'static str, given: u64, allowed: &'static str) -> Self {
+    /// For the adapters: an integer that is out of its range.
+    pub const fn integer(field: &'static str, given: u64, allowed: &'static str) -> Self {
         Self {
             field,
             given: Given::Integer(given),

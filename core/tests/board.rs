@@ -137,7 +137,10 @@ fn s1_another_configuration_is_refused_or_taken_over() {
     breakers
         .claim(B, &name("x"), &tripping_at_once().jitter_seed(9), REFUSE)
         .unwrap();
-    let longer = tripping_at_once().open_timeout(Nanos::from_secs(99));
+    let seed = breaker.jitter_seed();
+    let longer = tripping_at_once()
+        .open_timeout(Nanos::from_secs(99))
+        .jitter_seed(seed + 1);
     assert_eq!(
         breakers.claim(B, &name("x"), &longer, REFUSE),
         Err(ClaimError::Differs)
@@ -145,6 +148,11 @@ fn s1_another_configuration_is_refused_or_taken_over() {
     assert_eq!(
         breakers.claim(B, &name("x"), &longer, WhenDifferent::Update),
         Ok(id)
+    );
+    assert_eq!(
+        breaker.jitter_seed(),
+        seed,
+        "an open period keeps its jitter"
     );
     assert_eq!(breaker.state(), State::Open, "the state stays");
     assert_eq!(

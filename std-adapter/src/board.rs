@@ -5,20 +5,22 @@ mod attachment;
 mod breaker;
 mod error;
 mod file;
-mod limiters;
+mod limits;
 mod memory;
 mod named;
 mod origin;
 
 pub use attached::AttachedProcess;
-pub use breaker::{BoardBreaker, BoardPermit};
+pub(crate) use breaker::BreakerSlot;
 pub use error::BoardError;
-pub use limiters::{BoardConcurrencyLimit, BoardConcurrencyPermit, BoardTokenBucket};
+pub(crate) use limits::{BucketSlot, LimitSlot, Place};
+pub(crate) use named::nowhere;
 
 use crate::board::attachment::Attachment;
 use crate::board::memory::Memory;
 use crate::board::named::Named;
-use crate::breaker::{CircuitBreakerConfig, fresh_seed};
+use crate::breaker::{CircuitBreaker, CircuitBreakerConfig, fresh_seed};
+use crate::limiter::{ConcurrencyLimit, TokenBucketRateLimiter};
 use fuseboard_core::{ClaimError, Owner, Rate, SlotId, SlotName, TokenBucketConfig, WhenDifferent};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -177,7 +179,7 @@ impl Board {
         &self,
         name: &str,
         config: CircuitBreakerConfig,
-    ) -> Result<BoardBreaker, BoardError> {
+    ) -> Result<CircuitBreaker, BoardError> {
         self.breaker_with(name, config, WhenDifferent::Refuse)
     }
 
@@ -190,11 +192,11 @@ impl Board {
         name: &str,
         config: CircuitBreakerConfig,
         when_different: WhenDifferent,
-    ) -> Result<BoardBreaker, BoardError> {
+    ) -> Result<CircuitBreaker, BoardError> {
         let config = config
             .core_settings(fresh_seed())
             .map_err(ClaimError::Config)?;
-        Named::claim(self, name, config, when_different).map(BoardBreaker)
+        Named::claim(self, name, config, when_different).map(CircuitBreaker::on_board)
     }
 
     /// The token bucket of this name, full if there is none yet.
@@ -206,7 +208,7 @@ impl Board {
         name: &str,
         rate: Rate,
         burst: u64,
-    ) -> Result<BoardTokenBucket, BoardError> {
+    ) -> Result<TokenBucketRateLimiter, BoardError> {
         self.token_bucket_with(name, rate, burst, WhenDifferent::Refuse)
     }
 
@@ -220,9 +222,9 @@ impl Board {
         rate: Rate,
         burst: u64,
         when_different: WhenDifferent,
-    ) -> Result<BoardTokenBucket, BoardError> {
+    ) -> Result<TokenBucketRateLimiter, BoardError> {
         let config = TokenBucketConfig { rate, burst };
-        Named::claim(self, name, config, when_different).map(BoardTokenBucket)
+        Named::claim(self, name, config, when_different).map(TokenBucketRateLimiter::on_board)
     }
 
     /// The concurrency limit of this name: `limit` calls among all processes, 1 to 65,535.
@@ -232,8 +234,8 @@ impl Board {
     pub fn concurrency_limit(
         &self,
         name: &str,
-        limit: u16,
-    ) -> Result<BoardConcurrencyLimit, BoardError> {
+        limit: u32,
+    ) -> Result<ConcurrencyLimit, BoardError> {
         self.concurrency_limit_with(name, limit, WhenDifferent::Refuse)
     }
 
@@ -244,10 +246,11 @@ impl Board {
     pub fn concurrency_limit_with(
         &self,
         name: &str,
-        limit: u16,
+        limit: u32,
         when_different: WhenDifferent,
-    ) -> Result<BoardConcurrencyLimit, BoardError> {
-        Named::claim(self, name, limit, when_different).map(BoardConcurrencyLimit)
+    ) -> Result<ConcurrencyLimit, BoardError> {
+        let limit = limits::checked(limit).map_err(ClaimError::Config)?;
+        Named::claim(self, name, limit, when_different).map(ConcurrencyLimit::on_board)
     }
 
     /// The words themselves, for tools that show or steer a whole board.

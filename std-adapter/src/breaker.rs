@@ -5,9 +5,9 @@ mod config;
 mod error;
 mod listeners;
 mod permit;
+mod store;
 
 pub use config::CircuitBreakerConfig;
-#[cfg(target_os = "linux")]
 pub(crate) use config::fresh_seed;
 pub use error::CircuitBreakerError;
 pub use permit::Permit;
@@ -15,11 +15,11 @@ pub use permit::Permit;
 use crate::clock::{Clock, CoarseClock};
 use call::Call;
 use fuseboard_core::{
-    ConfigError, Counts, Nanos, Outcome, RawPermit, Rejected, Snapshot, State, Transition,
+    ConfigError, Counts, Nanos, Outcome, RawPermit, Rejected, Settled, Snapshot, State, Transition,
 };
-use listeners::Listeners;
 use permit::Held;
 use std::sync::Arc;
+use store::Store;
 
 /// Slots of a time window, and words of a count window.
 const SLOTS: usize = 10;
@@ -33,17 +33,16 @@ type Words = fuseboard_core::CircuitBreaker<SLOTS, STRIPES>;
 #[derive(Debug)]
 struct Shared<C> {
     name: Box<str>,
-    words: Words,
+    store: Store,
     clock: C,
-    listeners: Listeners,
-    /// Stays when `configure` brings no seed: a new one would move the deadline of an open period.
-    jitter_seed: u64,
 }
 
 impl<C: Clock> Shared<C> {
-    #[inline]
+    // Always: as `Store::acquire`.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn acquire(&self) -> Result<RawPermit, Rejected> {
-        self.words.acquire(self.clock.now(), &self.listeners)
+        self.store.acquire(self.clock.now())
     }
 }
 
@@ -64,6 +63,13 @@ impl<C: Clock> Shared<C> {
 ///
 /// A clone is another handle of the same breaker and costs one reference count. A guarded call
 /// borrows its handle and counts no reference, takes no lock and allocates nothing.
+///
+/// # On a board
+///
+/// One from `Board::breaker` is shared with every process that claims its name, and has the same interface. When an operator removes
+/// its name, the next use claims it anew, with the configuration it was claimed with. Where the board has no slot left for it then, it
+/// rejects every call with [`Reason::Full`](crate::Reason::Full), its state reads as `ForcedOpen`, and the manual verbs do nothing, until
+/// there is one. A probe that dies with its process gives its place back when the lease is over.
 ///
 /// # Cancellation
 ///
@@ -110,6 +116,18 @@ impl CircuitBreaker {
     ) -> Result<Self, ConfigError> {
         Self::with_clock(name, config, CoarseClock)
     }
+
+    /// One whose words are in a slot of a board.
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    pub(crate) fn on_board(slot: crate::board::BreakerSlot) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                name: slot.name().into(),
+                store: Store::on_board(slot),
+                clock: CoarseClock,
+            }),
+        }
+    }
 }
 
 impl<C> CircuitBreaker<C> {
@@ -126,16 +144,16 @@ impl<C> CircuitBreaker<C> {
     /// What the breaker does at the moment: one load. It stays `Open` past its deadline, until a
     /// call asks and becomes the first probe.
     pub fn state(&self) -> State {
-        self.shared.words.state()
+        self.shared.store.state()
     }
 
-    /// Calls `listener` after each state change from now on, on the thread that caused it.
+    /// Calls `listener` after each state change from now on that a user of this handle or its clones causes, on the thread that did.
     ///
     /// It should be quick: a call waits for it. A panic in it is reported by the panic hook and
     /// goes no further. It is kept as long as any handle or permit; one that captures a handle
     /// keeps the breaker alive for ever.
     pub fn on_transition(&self, listener: impl Fn(&Transition) + Send + Sync + 'static) {
-        self.shared.listeners.add(Arc::new(listener));
+        self.shared.store.listeners().add(Arc::new(listener));
     }
 }
 
@@ -151,18 +169,10 @@ impl<C: Clock> CircuitBreaker<C> {
         config: CircuitBreakerConfig,
         clock: C,
     ) -> Result<Self, ConfigError> {
-        let jitter_seed = config.jitter_seed.unwrap_or_else(config::fresh_seed);
-        let words = Words::try_new(config.core_settings(jitter_seed)?)?;
         let name = name.into().into_boxed_str();
-        let listeners = Listeners::default();
+        let store = Store::own(&config)?;
         Ok(Self {
-            shared: Arc::new(Shared {
-                name,
-                words,
-                clock,
-                listeners,
-                jitter_seed,
-            }),
+            shared: Arc::new(Shared { name, store, clock }),
         })
     }
 
@@ -234,7 +244,7 @@ impl<C: Clock> CircuitBreaker<C> {
         operation: impl FnOnce() -> Result<T, E>,
         classify: impl FnOnce(&Result<T, E>) -> Outcome,
     ) -> Result<T, CircuitBreakerError<E>> {
-        let held = Held::new(&*self.shared, self.shared.acquire()?);
+        let held = Held::new(&self.shared.store, self.shared.acquire()?);
         let result = operation();
         let outcome = classify(&result);
         held.settle(outcome, self.shared.clock.now());
@@ -250,6 +260,36 @@ impl<C: Clock> CircuitBreaker<C> {
         Ok(Permit::new(Arc::clone(&self.shared), raw))
     }
 
+    /// As [`try_acquire`](Self::try_acquire), for hosts whose language has no destructors: the permit as two plain words. Settle it with this
+    /// breaker, by [`settle_raw`](Self::settle_raw) or [`cancel_raw`](Self::cancel_raw).
+    ///
+    /// # Errors
+    /// As `try_acquire`.
+    #[inline]
+    pub fn acquire_raw(&self) -> Result<RawPermit, Rejected> {
+        self.shared.acquire()
+    }
+
+    /// Settles a permit of [`acquire_raw`](Self::acquire_raw). A second time it is [`Settled::Stale`] at best, and counts again at worst.
+    #[inline]
+    pub fn settle_raw(&self, permit: RawPermit, outcome: Outcome) -> Settled {
+        let now = self.now();
+        self.shared.store.settle(permit, outcome, now)
+    }
+
+    /// As [`settle_raw`](Self::settle_raw), for a failure that counts as `weight` failed calls; 0 counts as 1.
+    pub fn settle_raw_weighted(&self, permit: RawPermit, outcome: Outcome, weight: u32) -> Settled {
+        let now = self.now();
+        self.shared
+            .store
+            .settle_weighted(permit, outcome, weight, now)
+    }
+
+    /// Gives back a permit of [`acquire_raw`](Self::acquire_raw) whose call gave no outcome, as dropping one does.
+    pub fn cancel_raw(&self, permit: RawPermit) {
+        self.shared.store.cancel(permit);
+    }
+
     /// The calls in the window as of now, by how they ended.
     pub fn stats(&self) -> Counts {
         self.snapshot().window
@@ -257,33 +297,27 @@ impl<C: Clock> CircuitBreaker<C> {
 
     /// State, window, totals and the time to the next probe, as of now. Reading changes nothing.
     pub fn snapshot(&self) -> Snapshot {
-        self.shared.words.snapshot(self.now())
+        self.shared.store.snapshot(self.now())
     }
 
     /// Rejects every call until [`reset`](Self::reset).
     pub fn force_open(&self) {
-        self.shared
-            .words
-            .force_open(self.now(), &self.shared.listeners);
+        self.shared.store.force_open(self.now());
     }
 
     /// Admits every call and counts none until [`reset`](Self::reset).
     pub fn disable(&self) {
-        self.shared
-            .words
-            .disable(self.now(), &self.shared.listeners);
+        self.shared.store.disable(self.now());
     }
 
     /// Admits every call, counts all of them and never opens, until [`reset`](Self::reset).
     pub fn metrics_only(&self) {
-        self.shared
-            .words
-            .metrics_only(self.now(), &self.shared.listeners);
+        self.shared.store.metrics_only(self.now());
     }
 
     /// Closed with an empty window, whatever the state was. Calls under way settle to nothing.
     pub fn reset(&self) {
-        self.shared.words.reset(self.now(), &self.shared.listeners);
+        self.shared.store.reset(self.now());
     }
 
     /// Takes over other settings; state and window stay.
@@ -292,8 +326,7 @@ impl<C: Clock> CircuitBreaker<C> {
     /// The first setting that is out of its range, or `window` where its kind or size would
     /// change. Nothing has changed then.
     pub fn configure(&self, config: CircuitBreakerConfig) -> Result<(), ConfigError> {
-        let seed = config.jitter_seed.unwrap_or(self.shared.jitter_seed);
-        self.shared.words.configure(config.core_settings(seed)?)
+        self.shared.store.configure(&config)
     }
 
     fn now(&self) -> Nanos {

@@ -30,16 +30,13 @@ mod http;
 mod limiter;
 
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
-pub use board::{
-    AttachedProcess, Board, BoardBreaker, BoardConcurrencyLimit, BoardConcurrencyPermit,
-    BoardError, BoardOptions, BoardPermit, BoardTokenBucket,
-};
+pub use board::{AttachedProcess, Board, BoardError, BoardOptions};
 pub use breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakerError, Permit};
 pub use clock::{Clock, CoarseClock, ManualClock, MonotonicClock};
 pub use fuseboard_core::State as CircuitState;
 pub use fuseboard_core::{
-    Cause, ClaimError, ConfigError, Counts, LayoutError, Nanos, Outcome, Rate, Reason, Rejected,
-    Settled, Snapshot, Totals, Transition, WhenDifferent, Window,
+    Cause, ClaimError, ConfigError, Counts, LayoutError, Nanos, Outcome, Rate, RawPermit, Reason,
+    Rejected, Settled, Snapshot, Totals, Transition, WhenDifferent, Window,
 };
 #[cfg(feature = "reqwest")]
 pub use http::ResilientHttpClient;

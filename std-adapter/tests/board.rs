@@ -2,13 +2,15 @@
 #![cfg(target_os = "linux")]
 
 use fuseboard::{
-    Board, BoardError, BoardOptions, CircuitBreakerConfig, CircuitState, ClaimError, LayoutError,
-    Rate, WhenDifferent,
+    Board, BoardError, BoardOptions, Cause, CircuitBreaker, CircuitBreakerConfig,
+    CircuitBreakerError, CircuitState, ClaimError, ConcurrencyLimit, LayoutError, Outcome, Rate,
+    RawPermit, Reason, Settled, TokenBucketRateLimiter, WhenDifferent, Window,
 };
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -141,7 +143,7 @@ fn s3_a_removed_name_is_claimed_anew_by_its_users() {
     let board = Board::anonymous().unwrap();
     let breaker = board.breaker("x", tripping_at_once()).unwrap();
     let permit = breaker.try_acquire().unwrap();
-    breaker.force_open().unwrap();
+    breaker.force_open();
     let breakers = board.words().breakers();
     let (id, _) = breakers.entries().next().unwrap();
     assert!(breakers.remove(id));
@@ -149,6 +151,174 @@ fn s3_a_removed_name_is_claimed_anew_by_its_users() {
     assert_eq!(breaker.state(), CircuitState::Closed);
     breaker.try_acquire().unwrap().success();
     assert_eq!(limit.in_flight(), 0);
+}
+
+/// What every method of a breaker answers in one little life.
+async fn life(breaker: &CircuitBreaker) -> (Vec<Cause>, Vec<String>) {
+    let causes = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&causes);
+    breaker.on_transition(move |change| told.lock().unwrap().push(change.cause));
+    let mut said = vec![breaker.name().to_owned()];
+    said.push(format!(
+        "{:?}",
+        breaker.call(async { Ok::<_, ()>(1) }).await
+    ));
+    let judged = breaker.call_with(async { Err::<(), _>("mine") }, |_| Outcome::Ignored);
+    said.push(format!("{:?}", judged.await));
+    said.push(format!(
+        "{:?}",
+        breaker.call_blocking(|| Err::<(), _>("no"))
+    ));
+    said.push(format!(
+        "{:?}",
+        breaker.try_acquire().unwrap().failure_weighted(2)
+    ));
+    let rejected = breaker.call_blocking(|| Ok::<_, ()>(())).unwrap_err();
+    said.push(format!("{} {}", rejected.is_rejected(), breaker.state()));
+    breaker.metrics_only();
+    let late = breaker.try_acquire().unwrap();
+    breaker.disable();
+    said.push(format!("{:?} {}", late.success(), breaker.state()));
+    breaker.force_open();
+    said.push(format!("{:?}", breaker.try_acquire().unwrap_err()));
+    breaker.clone().reset();
+    let other = CircuitBreakerConfig {
+        window: Some(Window::Consecutive(5)),
+        ..consecutive()
+    };
+    said.push(breaker.configure(other).unwrap_err().to_string());
+    let slower = CircuitBreakerConfig {
+        open_timeout: Duration::from_secs(7),
+        ..consecutive()
+    };
+    said.push(format!("{:?}", breaker.configure(slower)));
+    drop(breaker.try_acquire().unwrap());
+    let raw = [(); 3].map(|()| breaker.acquire_raw().unwrap());
+    let [first, second, third] = raw
+        .map(|permit| RawPermit::from_tagged_words(permit.to_words()).expect("words of a permit"));
+    said.push(format!("{:?}", breaker.settle_raw(first, Outcome::Success)));
+    let weighted = breaker.settle_raw_weighted(second, Outcome::Failure, 2);
+    said.push(format!("{weighted:?}"));
+    breaker.cancel_raw(third);
+    let snapshot = breaker.snapshot();
+    said.push(format!("{:?} {:?}", snapshot.totals, breaker.stats()));
+    let causes = causes.lock().unwrap().clone();
+    (causes, said)
+}
+
+fn consecutive() -> CircuitBreakerConfig {
+    CircuitBreakerConfig {
+        window: Some(Window::Consecutive(3)),
+        ..Default::default()
+    }
+}
+
+/// S3: one line to switch: what works with a breaker of its own works with one on a board, alike.
+#[tokio::test]
+async fn s3_words_on_a_board_answer_as_own_ones_do() {
+    let board = Board::anonymous().unwrap();
+    let own = CircuitBreaker::new("x", consecutive());
+    let shared = board.breaker("x", consecutive()).unwrap();
+    let private = Board::private().breaker("x", consecutive()).unwrap();
+    let expected = life(&own).await;
+    assert_eq!(expected.0.len(), 5, "{expected:?}");
+    assert_eq!(life(&shared).await, expected);
+    assert_eq!(life(&private).await, expected);
+
+    let own = TokenBucketRateLimiter::new(Rate::per_hour(1), 4);
+    let shared = board.token_bucket("x", Rate::per_hour(1), 4).unwrap();
+    for bucket in [&own, &shared] {
+        bucket.try_acquire().unwrap();
+        bucket.try_acquire_many(3).unwrap();
+        bucket.refund(2);
+        assert_eq!(bucket.available(), 2);
+        bucket.configure(Rate::per_hour(1), 3).unwrap();
+        bucket.reset();
+        assert_eq!(bucket.clone().available(), 3);
+    }
+    assert_eq!((own.name(), shared.name()), (None, Some("x")));
+
+    let own = ConcurrencyLimit::new(1);
+    let shared = board.concurrency_limit("x", 1).unwrap();
+    for limit in [&own, &shared] {
+        let permit = limit.try_acquire().unwrap();
+        assert_eq!(limit.try_acquire().unwrap_err().reason, Reason::Full);
+        limit.set_limit(2).unwrap();
+        let second = limit.clone().try_acquire().unwrap();
+        assert_eq!((limit.in_flight(), limit.limit()), (2, 2));
+        drop((permit, second));
+        assert_eq!(limit.in_flight(), 0);
+    }
+    assert_eq!((own.name(), shared.name()), (None, Some("x")));
+    let too_many = shared.set_limit(65_536).unwrap_err().to_string();
+    assert!(
+        too_many.contains("65536; allowed: 1 to 65535"),
+        "{too_many}"
+    );
+    assert!(board.concurrency_limit("y", 65_536).is_err());
+}
+
+/// S5: a name that was removed, and whose slot others have taken, rejects by reason and never by panic; with room again it goes on.
+#[test]
+fn s5_a_name_without_a_slot_rejects_until_there_is_one() {
+    let board = Board::anonymous().unwrap();
+    let config = tripping_at_once();
+    let breaker = board.breaker("x", config).unwrap();
+    let bucket = board.token_bucket("x", Rate::per_second(1), 1).unwrap();
+    let limit = board.concurrency_limit("x", 1).unwrap();
+    let permit = breaker.try_acquire().unwrap();
+    let words = board.words();
+    let (lost, _) = words.breakers().entries().next().unwrap();
+    assert!(words.breakers().remove(lost));
+    let (lost, _) = words.token_buckets().entries().next().unwrap();
+    assert!(words.token_buckets().remove(lost));
+    let (lost, _) = words.concurrency_limits().entries().next().unwrap();
+    assert!(words.concurrency_limits().remove(lost));
+    for number in 0..64 {
+        let name = format!("other-{number}");
+        board.breaker(&name, config).unwrap();
+        board.token_bucket(&name, Rate::per_second(1), 1).unwrap();
+        board.concurrency_limit(&name, 1).unwrap();
+    }
+    assert_eq!(permit.success(), Settled::Stale);
+
+    let reasons = [
+        breaker.try_acquire().unwrap_err().reason,
+        bucket.try_acquire().unwrap_err().reason,
+        limit.try_acquire().unwrap_err().reason,
+    ];
+    assert_eq!(reasons, [Reason::Full; 3]);
+    let rejected = breaker.call_blocking(|| Ok::<_, ()>(())).unwrap_err();
+    let full = CircuitBreakerError::CircuitOpen {
+        reason: Reason::Full,
+        retry_after: None,
+    };
+    assert_eq!(rejected, full);
+    breaker.reset();
+    assert_eq!(breaker.state(), CircuitState::ForcedOpen);
+    assert_eq!(breaker.snapshot().totals.calls, 0);
+    bucket.refund(1);
+    bucket.reset();
+    assert_eq!(
+        (bucket.available(), limit.in_flight(), limit.limit()),
+        (0, 0, 0)
+    );
+    for error in [
+        breaker.configure(config).unwrap_err(),
+        bucket.configure(Rate::per_second(1), 1).unwrap_err(),
+        limit.set_limit(1).unwrap_err(),
+    ] {
+        assert_eq!(error.field(), "name");
+        assert!(
+            error.to_string().contains("removed from its board"),
+            "{error}"
+        );
+    }
+
+    let (other, _) = words.breakers().entries().next().unwrap();
+    assert!(words.breakers().remove(other));
+    breaker.try_acquire().unwrap().failure();
+    assert_eq!(breaker.state(), CircuitState::Open);
 }
 
 /// S8: what is too short, too long, of another owner, open to others, no file, or not on tmpfs is refused before it is mapped.

@@ -76,8 +76,9 @@ impl Policy for CircuitBreaker<10, 1> {
         self.runs_with(*config)
     }
 
+    /// The jitter's seed stays: another would move the deadline of an open period.
     fn configure(&self, config: &CircuitBreakerConfig) -> Result<(), ConfigError> {
-        self.configure(*config)
+        self.configure(config.jitter_seed(self.jitter_seed()))
     }
 }
 

@@ -63,6 +63,11 @@ pub struct SlotId {
 }
 
 impl SlotId {
+    /// Which slot of its section.
+    pub const fn index(self) -> u16 {
+        self.index
+    }
+
     /// As one word; the same within a layout version.
     pub const fn to_bits(self) -> u64 {
         (self.generation as u64) << 32 | self.index as u64

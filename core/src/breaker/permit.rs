@@ -1,10 +1,10 @@
 //! [`RawPermit`]: the right to make one call, as a value.
 //!
 //! ```text
-//! head  63              31 30                     3 2      0
-//!      +------------------+------------------------+--------+
-//!      |         0        |       generation       | purpose|
-//!      +------------------+------------------------+--------+
+//! head  63      35 34  31 30                     3 2      0
+//!      +----------+------+------------------------+--------+
+//!      |   tag    |   0  |       generation       | purpose|
+//!      +----------+------+------------------------+--------+
 //! ```
 //! The generation stands where it does in the state word, so that comparing the two takes no shift.
 
@@ -33,6 +33,9 @@ const CALL: u64 = 1;
 const PROBE: u64 = 2;
 const UNCOUNTED: u64 = 3;
 const WATCHED: u64 = 4;
+/// Above the 32 bits that [`RawPermit::generation`] takes.
+const TAG_SHIFT: u32 = GENERATION_SHIFT + u32::BITS;
+const TAG_MASK: u64 = !0 << TAG_SHIFT;
 
 /// What settling the permit will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,9 +108,34 @@ impl RawPermit {
         matches!(self.purpose(), Purpose::Probe)
     }
 
+    /// The same permit with a note of the host's, such as which of many breakers gave it; of its 29 low bits. The breaker itself settles
+    /// permits [`untagged`](Self::untagged): with a note it takes a longer way.
+    #[inline]
+    pub const fn tagged(self, tag: u32) -> Self {
+        Self {
+            head: self.head & !TAG_MASK | (tag as u64) << TAG_SHIFT,
+            ..self
+        }
+    }
+
+    /// The host's note; 0 when there is none.
+    #[inline]
+    pub const fn tag(self) -> u32 {
+        (self.head >> TAG_SHIFT) as u32
+    }
+
+    /// The permit as the breaker gave it.
+    #[inline]
+    pub const fn untagged(self) -> Self {
+        Self {
+            head: self.head & !TAG_MASK,
+            ..self
+        }
+    }
+
     /// The permit as two words; their layout is stable within a layout version.
     ///
-    /// The first is never zero: generation in bits 3 to 30, purpose (1 to 4) in the low three. The second is
+    /// The first is never zero: [`tag`](Self::tag) above bit 34, generation in bits 3 to 30, purpose (1 to 4) in the low three. The second is
     /// [`started`](Self::started) in nanoseconds.
     #[inline]
     pub const fn to_words(self) -> [u64; 2] {
@@ -131,6 +159,14 @@ impl RawPermit {
                 started: Nanos::new(started),
             })
         }
+    }
+
+    /// As [`from_words`](Self::from_words), of a permit that may be [`tagged`](Self::tagged).
+    #[inline]
+    pub fn from_tagged_words(words: [u64; 2]) -> Option<Self> {
+        let [head, started] = words;
+        let permit = Self::from_words([head & !TAG_MASK, started])?;
+        Some(permit.tagged((head >> TAG_SHIFT) as u32))
     }
 }
 
@@ -156,6 +192,24 @@ mod tests {
             let permit = RawPermit::from_words(words);
             assert_eq!(permit.map(RawPermit::to_words), is_permit.then_some(words));
         }
+    }
+
+    /// A host's note comes back, and changes nothing of the permit.
+    #[test]
+    fn a_tagged_permit_is_the_same_permit() {
+        let word = Word::INITIAL.next(State::HalfOpen, 0);
+        let permit = RawPermit::new(word, Nanos::new(7));
+        for tag in [0, 1, (1 << 29) - 1] {
+            let tagged = permit.tagged(tag);
+            assert_eq!((tagged.tag(), tagged.untagged()), (tag, permit));
+            assert_eq!(tagged.generation(), permit.generation());
+            assert!(tagged.is_probe() && tagged.started() == permit.started());
+            assert_eq!(
+                RawPermit::from_tagged_words(tagged.to_words()),
+                Some(tagged)
+            );
+        }
+        assert_eq!(permit.tagged(u32::MAX).tag(), (1 << 29) - 1);
     }
 
     /// B5: the one comparison is those of purpose and generation.

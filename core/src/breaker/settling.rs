@@ -103,7 +103,10 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
 
     /// The fast path of [`settle_weighted`](Self::settle_weighted): the success of a call of the current generation, not slow,
     /// that the window counts with one addition. `false`: nothing was counted, settle it there.
-    #[inline]
+    // Always where code is not scarce: called, it costs a third of a call.
+    #[cfg_attr(target_has_atomic = "64", allow(clippy::inline_always))]
+    #[cfg_attr(target_has_atomic = "64", inline(always))]
+    #[cfg_attr(not(target_has_atomic = "64"), inline)]
     fn record_success(
         &self,
         own: Option<&OwnedStripe<SLOTS>>,

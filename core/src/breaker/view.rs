@@ -22,6 +22,11 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
         self.settings.slow_call_duration() != Nanos::MAX
     }
 
+    /// Where the jitter's draws start: what [`configure`](Self::configure) has to be given where an open period is to keep its deadline.
+    pub fn jitter_seed(&self) -> u64 {
+        self.settings.open_rules().seed
+    }
+
     /// State, window and totals at `now`; reading disturbs no decision.
     pub fn snapshot(&self, now: Nanos) -> Snapshot {
         let (state, window) = (&self.words.state, self.words.window());

@@ -2,12 +2,15 @@
 
 use super::error::BoardError;
 use super::{Board, SLOTS, Shared, SlotId, SlotName, WhenDifferent, Words};
-use fuseboard_core::{CircuitBreaker, ClaimError, Places, Policy, Section, TokenBucketRateLimiter};
+use fuseboard_core::{
+    CircuitBreaker, ClaimError, ConfigError, Places, Policy, Reason, Rejected, Section,
+    TokenBucketRateLimiter,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A policy that has a section on the board.
-pub(super) trait Shareable: Policy + Sized {
+pub(crate) trait Shareable: Policy + Sized {
     fn section(words: &Words) -> &Section<Self, SLOTS>;
 }
 
@@ -31,7 +34,7 @@ impl Shareable for Places<128> {
 
 /// A name that was claimed, and is claimed again if somebody removes it.
 #[derive(Debug)]
-pub(super) struct Named<P: Shareable> {
+pub(crate) struct Named<P: Shareable> {
     shared: Arc<Shared>,
     name: SlotName,
     config: P::Config,
@@ -56,7 +59,7 @@ impl<P: Shareable> Named<P> {
         })
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.name.as_str()
     }
 
@@ -64,7 +67,6 @@ impl<P: Shareable> Named<P> {
         &self.shared
     }
 
-    /// The slot, for a permit.
     pub(super) fn id(&self) -> SlotId {
         // Relaxed: what it names is read with its own ordering.
         SlotId::from_bits(self.id.load(Ordering::Relaxed))
@@ -72,7 +74,7 @@ impl<P: Shareable> Named<P> {
 
     /// The policy, and the slot that it has now.
     #[inline]
-    pub(super) fn policy(&self) -> Result<(&P, SlotId), BoardError> {
+    pub(crate) fn policy(&self) -> Result<(&P, SlotId), BoardError> {
         let id = self.id();
         match P::section(&self.shared.memory).get(id) {
             Some(policy) => Ok((policy, id)),
@@ -96,9 +98,26 @@ impl<P: Shareable> Named<P> {
 
     /// The policy of a permit's slot; `None` once its name was removed.
     #[inline]
-    pub(super) fn policy_of(shared: &Shared, id: SlotId) -> Option<&P> {
-        P::section(&shared.memory).get(id)
+    pub(super) fn policy_of(&self, id: SlotId) -> Option<&P> {
+        P::section(&self.shared.memory).get(id)
     }
+}
+
+/// What a call meets whose name was removed, and has no slot any more.
+pub(super) fn rejected(_: BoardError) -> Rejected {
+    Rejected {
+        reason: Reason::Full,
+        retry_after: None,
+    }
+}
+
+/// What settings meet there.
+pub(crate) fn nowhere() -> ConfigError {
+    ConfigError::conflict(
+        "name",
+        "it was removed from its board, which has no slot for it any more",
+        "a name with a slot; remove one that nobody uses, then try again",
+    )
 }
 
 fn claim<P: Shareable>(

@@ -48,7 +48,7 @@ where
                 "a guarded call was polled after it had ended"
             );
             match this.shared.acquire() {
-                Ok(raw) => *this.held = Some(Held::new(this.shared, raw)),
+                Ok(raw) => *this.held = Some(Held::new(&this.shared.store, raw)),
                 Err(rejected) => {
                     *this.classify = None;
                     return Poll::Ready(Err(rejected.into()));

@@ -1,7 +1,7 @@
 //! [`Permit`]: the right to make one call, owned; and [`Held`], the same borrowed, for one future.
 
-use crate::breaker::listeners::Listeners;
-use crate::breaker::{Shared, Words};
+use crate::breaker::Shared;
+use crate::breaker::store::Store;
 use crate::clock::{Clock, CoarseClock};
 use fuseboard_core::{Nanos, Outcome, RawPermit, Settled};
 use std::sync::Arc;
@@ -40,13 +40,8 @@ impl<C: Clock> Permit<C> {
     /// The dependency failed in a way that counts as `weight` failed calls; 0 counts as 1.
     pub fn failure_weighted(mut self, weight: u32) -> Settled {
         self.raw.take().map_or(Settled::Stale, |raw| {
-            let Shared {
-                words,
-                clock,
-                listeners,
-                ..
-            } = &*self.shared;
-            words.settle_weighted(raw, Outcome::Failure, weight, clock.now(), listeners)
+            let Shared { store, clock, .. } = &*self.shared;
+            store.settle_weighted(raw, Outcome::Failure, weight, clock.now())
         })
     }
 
@@ -58,13 +53,8 @@ impl<C: Clock> Permit<C> {
     /// Settles with an outcome decided elsewhere.
     pub fn settle(mut self, outcome: Outcome) -> Settled {
         self.raw.take().map_or(Settled::Stale, |raw| {
-            let Shared {
-                words,
-                clock,
-                listeners,
-                ..
-            } = &*self.shared;
-            words.settle(raw, outcome, clock.now(), listeners)
+            let Shared { store, clock, .. } = &*self.shared;
+            store.settle(raw, outcome, clock.now())
         })
     }
 }
@@ -72,30 +62,31 @@ impl<C: Clock> Permit<C> {
 impl<C: Clock> Drop for Permit<C> {
     fn drop(&mut self) {
         if let Some(raw) = self.raw.take() {
-            self.shared.words.cancel(raw, &self.shared.listeners);
+            self.shared.store.cancel(raw);
         }
     }
 }
 
 /// A permit inside a guarded future or closure, which borrows the breaker: no reference is counted.
 pub(super) struct Held<'a> {
-    words: &'a Words,
-    listeners: &'a Listeners,
+    store: &'a Store,
     raw: Option<RawPermit>,
 }
 
 impl<'a> Held<'a> {
-    pub(super) fn new<C>(shared: &'a Shared<C>, raw: RawPermit) -> Self {
+    pub(super) fn new(store: &'a Store, raw: RawPermit) -> Self {
         Self {
-            words: &shared.words,
-            listeners: &shared.listeners,
+            store,
             raw: Some(raw),
         }
     }
 
+    // Always: as `Store::acquire`.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     pub(super) fn settle(mut self, outcome: Outcome, now: Nanos) {
         if let Some(raw) = self.raw.take() {
-            self.words.settle(raw, outcome, now, self.listeners);
+            self.store.settle(raw, outcome, now);
         }
     }
 }
@@ -103,7 +94,7 @@ impl<'a> Held<'a> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Some(raw) = self.raw.take() {
-            self.words.cancel(raw, self.listeners);
+            self.store.cancel(raw);
         }
     }
 }

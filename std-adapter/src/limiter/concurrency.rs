@@ -7,6 +7,11 @@ use std::sync::Arc;
 ///
 /// A clone is another handle of the same limit.
 ///
+/// One from `Board::concurrency_limit` is shared with every process that claims its name; then `limit` is at most 65,535, and the places of a
+/// process that dies come back when somebody finds the limit full, at most 50 ms later. When an operator removes the name, the next
+/// use claims it anew, with the limit it was claimed with; where the board has no slot left for it then, it rejects every
+/// call, and its numbers are 0.
+///
 /// ```
 /// use fuseboard::ConcurrencyLimit;
 ///
@@ -18,7 +23,17 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLimit {
-    words: Arc<fuseboard_core::ConcurrencyLimit>,
+    store: Store,
+}
+
+/// Where the words are.
+#[derive(Clone, Debug)]
+enum Store {
+    /// In this process.
+    Own(Arc<fuseboard_core::ConcurrencyLimit>),
+    /// In a named slot of a board.
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    Board(Arc<crate::board::LimitSlot>),
 }
 
 impl ConcurrencyLimit {
@@ -39,9 +54,27 @@ impl ConcurrencyLimit {
     /// # Errors
     /// `limit` where it is out of its range.
     pub fn try_new(limit: u32) -> Result<Self, ConfigError> {
+        let words = fuseboard_core::ConcurrencyLimit::try_new(limit)?;
         Ok(Self {
-            words: Arc::new(fuseboard_core::ConcurrencyLimit::try_new(limit)?),
+            store: Store::Own(Arc::new(words)),
         })
+    }
+
+    /// One whose words are in a slot of a board.
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    pub(crate) fn on_board(slot: crate::board::LimitSlot) -> Self {
+        Self {
+            store: Store::Board(Arc::new(slot)),
+        }
+    }
+
+    /// Its name on the board; `None` for one of this process alone.
+    pub fn name(&self) -> Option<&str> {
+        match &self.store {
+            Store::Own(_) => None,
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Store::Board(slot) => Some(slot.name()),
+        }
     }
 
     /// Takes one place, held as long as the permit.
@@ -49,20 +82,33 @@ impl ConcurrencyLimit {
     /// # Errors
     /// All places are taken; there is no telling when one is free.
     pub fn try_acquire(&self) -> Result<ConcurrencyPermit, Rejected> {
-        self.words.acquire_raw()?;
-        Ok(ConcurrencyPermit {
-            words: Arc::clone(&self.words),
-        })
+        let held = match &self.store {
+            Store::Own(words) => {
+                words.acquire_raw()?;
+                Held::Own(Arc::clone(words))
+            }
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Store::Board(slot) => Held::Board(Arc::clone(slot), slot.acquire()?),
+        };
+        Ok(ConcurrencyPermit { held })
     }
 
     /// Places taken now.
     pub fn in_flight(&self) -> u32 {
-        self.words.in_flight()
+        match &self.store {
+            Store::Own(words) => words.in_flight(),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Store::Board(slot) => slot.numbers().0,
+        }
     }
 
     /// Places in all.
     pub fn limit(&self) -> u32 {
-        self.words.limit()
+        match &self.store {
+            Store::Own(words) => words.limit(),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Store::Board(slot) => slot.numbers().1,
+        }
     }
 
     /// Changes the number of places. Permits beyond a lower limit stay valid until they end.
@@ -70,7 +116,11 @@ impl ConcurrencyLimit {
     /// # Errors
     /// `limit` where it is out of its range; nothing has changed then.
     pub fn set_limit(&self, limit: u32) -> Result<(), ConfigError> {
-        self.words.set_limit(limit)
+        match &self.store {
+            Store::Own(words) => words.set_limit(limit),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Store::Board(slot) => slot.set_limit(limit),
+        }
     }
 }
 
@@ -78,11 +128,25 @@ impl ConcurrencyLimit {
 #[derive(Debug)]
 #[must_use = "a permit that is dropped at once holds no place"]
 pub struct ConcurrencyPermit {
-    words: Arc<fuseboard_core::ConcurrencyLimit>,
+    held: Held,
+}
+
+/// Whose place it is.
+#[derive(Debug)]
+enum Held {
+    Own(Arc<fuseboard_core::ConcurrencyLimit>),
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    Board(Arc<crate::board::LimitSlot>, crate::board::Place),
 }
 
 impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
-        self.words.release_raw();
+        match &self.held {
+            Held::Own(words) => {
+                words.release_raw();
+            }
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Held::Board(slot, place) => slot.release(*place),
+        }
     }
 }

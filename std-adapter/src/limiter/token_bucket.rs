@@ -11,6 +11,10 @@ use std::sync::Arc;
 /// `rate`. A clone is another handle of the same bucket. Threads may share it freely; it orders no
 /// other memory.
 ///
+/// One from `Board::token_bucket` is shared with every process that claims its name. When an operator removes the name, the next use
+/// claims it anew, full, with the rate and burst it was claimed with; where the board has no slot left for it then, it rejects with
+/// [`Reason::Full`](crate::Reason::Full) and holds no token.
+///
 /// ```
 /// use fuseboard::{Rate, TokenBucketRateLimiter};
 ///
@@ -27,8 +31,30 @@ pub struct TokenBucketRateLimiter<C = MonotonicClock> {
 
 #[derive(Debug)]
 struct Shared<C> {
-    words: fuseboard_core::TokenBucketRateLimiter,
+    store: Store,
     clock: C,
+}
+
+/// Where the words are.
+#[derive(Debug)]
+enum Store {
+    /// In this process.
+    Own(fuseboard_core::TokenBucketRateLimiter),
+    /// In a named slot of a board.
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    Board(crate::board::BucketSlot),
+}
+
+impl Store {
+    /// An error where the name was removed from its board and has no slot any more.
+    #[inline]
+    fn words(&self) -> Result<&fuseboard_core::TokenBucketRateLimiter, Rejected> {
+        match self {
+            Self::Own(words) => Ok(words),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::Board(slot) => slot.words(),
+        }
+    }
 }
 
 impl TokenBucketRateLimiter {
@@ -51,12 +77,32 @@ impl TokenBucketRateLimiter {
     pub fn try_new(rate: Rate, burst: u64) -> Result<Self, ConfigError> {
         Self::with_clock(rate, burst, MonotonicClock)
     }
+
+    /// One whose words are in a slot of a board.
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    pub(crate) fn on_board(slot: crate::board::BucketSlot) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                store: Store::Board(slot),
+                clock: MonotonicClock,
+            }),
+        }
+    }
 }
 
 impl<C> TokenBucketRateLimiter<C> {
     /// The limiter's clock.
     pub fn clock(&self) -> &C {
         &self.shared.clock
+    }
+
+    /// Its name on the board; `None` for one of this process alone.
+    pub fn name(&self) -> Option<&str> {
+        match &self.shared.store {
+            Store::Own(_) => None,
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Store::Board(slot) => Some(slot.name()),
+        }
     }
 }
 
@@ -67,8 +113,9 @@ impl<C: Clock> TokenBucketRateLimiter<C> {
     /// `rate` or `burst` where it is out of its range.
     pub fn with_clock(rate: Rate, burst: u64, clock: C) -> Result<Self, ConfigError> {
         let words = fuseboard_core::TokenBucketRateLimiter::try_new(rate, burst)?;
+        let store = Store::Own(words);
         Ok(Self {
-            shared: Arc::new(Shared { words, clock }),
+            shared: Arc::new(Shared { store, clock }),
         })
     }
 
@@ -77,7 +124,8 @@ impl<C: Clock> TokenBucketRateLimiter<C> {
     /// # Errors
     /// When to come back; nothing was taken.
     pub fn try_acquire(&self) -> Result<(), Rejected> {
-        decide(&self.shared.clock, |now| self.shared.words.try_acquire(now))
+        let words = self.shared.store.words()?;
+        decide(&self.shared.clock, |now| words.try_acquire(now))
     }
 
     /// Takes `cost` tokens, all or none.
@@ -85,20 +133,23 @@ impl<C: Clock> TokenBucketRateLimiter<C> {
     /// # Errors
     /// When to come back, or never where `cost` is more than the burst; nothing was taken.
     pub fn try_acquire_many(&self, cost: u64) -> Result<(), Rejected> {
-        decide(&self.shared.clock, |now| {
-            self.shared.words.try_acquire_many(cost, now)
-        })
+        let words = self.shared.store.words()?;
+        decide(&self.shared.clock, |now| words.try_acquire_many(cost, now))
     }
 
     /// Gives back `cost` tokens that were taken for something that did not happen. The bucket
     /// never holds more than its burst.
     pub fn refund(&self, cost: u64) {
-        self.shared.words.refund(cost, self.shared.clock.now());
+        if let Ok(words) = self.shared.store.words() {
+            words.refund(cost, self.shared.clock.now());
+        }
     }
 
     /// Tokens in the bucket now.
     pub fn available(&self) -> u64 {
-        self.shared.words.available(self.shared.clock.now())
+        let now = self.shared.clock.now();
+        let words = self.shared.store.words();
+        words.map_or(0, |words| words.available(now))
     }
 
     /// Takes over another rate and burst from now on.
@@ -106,12 +157,21 @@ impl<C: Clock> TokenBucketRateLimiter<C> {
     /// # Errors
     /// `rate` or `burst` where it is out of its range; nothing has changed then.
     pub fn configure(&self, rate: Rate, burst: u64) -> Result<(), ConfigError> {
-        self.shared.words.configure(rate, burst)
+        match &self.shared.store {
+            Store::Own(words) => words.configure(rate, burst),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Store::Board(slot) => match slot.words() {
+                Ok(words) => words.configure(rate, burst),
+                Err(_) => Err(crate::board::nowhere()),
+            },
+        }
     }
 
     /// Fills the bucket.
     pub fn reset(&self) {
-        self.shared.words.reset();
+        if let Ok(words) = self.shared.store.words() {
+            words.reset();
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! What a worker does with a board.
 
 use anyhow::{Context, Result, bail, ensure};
-use fuseboard::{Board, CircuitBreakerConfig, Rate, WhenDifferent};
+use fuseboard::{Board, CircuitBreakerConfig, CircuitState, Rate, WhenDifferent};
 use fuseboard_core::Outcome;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::process;
+use std::thread;
+use std::time::Duration;
 
 /// Takes the command and its arguments.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -129,7 +131,7 @@ fn churn(path: &str, seed: u64) -> Result<()> {
 
 /// A breaker that changes its state often.
 fn churned() -> CircuitBreakerConfig {
-    let short = std::time::Duration::from_millis(1);
+    let short = Duration::from_millis(1);
     CircuitBreakerConfig {
         minimum_requests: 4,
         open_timeout: short,
@@ -164,7 +166,26 @@ fn inherit() -> Result<()> {
     ensure!(rest.is_ok(), "the dead child's place did not come back");
     ensure!(limit.try_acquire().is_err(), "the parent's place was lost");
     drop((rest, inherited));
-    say(u64::from(limit.in_flight()))
+    ensure!(limit.in_flight() == 0, "a place is missing");
+
+    // The same with the one probe of a half-open breaker.
+    let config = CircuitBreakerConfig {
+        half_open_requests: 1,
+        ..churned()
+    };
+    let breaker = board.breaker("inherit", config)?;
+    breaker.try_acquire()?.failure_weighted(4);
+    // The coarse clock has moved on by then.
+    thread::sleep(Duration::from_millis(10));
+    let mut inherited = Some(breaker.try_acquire()?);
+    ensure!(breaker.state() == CircuitState::HalfOpen, "no probe");
+    let child = fork(|| {
+        drop(inherited.take());
+        u64::from(breaker.snapshot().in_flight)
+    })?;
+    ensure!(wait(child)? == 1, "the child gave its parent's probe back");
+    drop(inherited);
+    say(u64::from(breaker.snapshot().in_flight))
 }
 
 /// Runs `child` in a forked process, which ends with what it gives as its exit code.
