@@ -17,6 +17,12 @@
  * - Shares are in parts per million (500000 is one half): no floating point in the ABI.
  * - Only fb_X_new and fb_X_free (they allocate) and fb_breaker_on_transition may take a lock. All
  *   others are lock-free and allocate nothing.
+ * - An object can also stand in memory of the caller, of fb_X_size() bytes, made by fb_X_init: then
+ *   nothing allocates. It refers to nothing else, and is gone when the memory is used for something
+ *   else.
+ * - A program without an operating system (firmware) links the library built without its feature
+ *   "std", and defines FB_FREESTANDING before it includes this file: then what needs a heap or a
+ *   clock is not declared.
  * - Nothing unwinds into the caller: a defect inside the library is answered with FB_EPANIC.
  * - "Signals: safe" means: may be called in a signal handler.
  */
@@ -27,6 +33,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#ifndef FB_FREESTANDING
+#define FB_HOSTED 1
+#endif
 
 /**
  * Raised whenever a program compiled with an older header could misbehave with this library.
@@ -65,10 +75,22 @@
 #define FB_ERROR_MESSAGE_SIZE 224
 
 /**
+ * Bytes that are enough for one breaker on every machine: for memory that is there from the start.
+ */
+#define FB_BREAKER_SIZE 1024
+
+/**
+ * How many of its last changes of state a breaker keeps.
+ */
+#define FB_TRANSITIONS_KEPT 8
+
+#if defined(FB_HOSTED)
+/**
  * The largest limit of a sliding log; it keeps 8 bytes for each admission. For larger ones use a
  * token bucket.
  */
 #define FB_SLIDING_LOG_MAX 4096
+#endif
 
 /**
  * What a function answers. Numbers are never reused; none is retired so far.
@@ -121,7 +143,7 @@ enum fb_status
     FB_EINVAL = -1,
     /**
      * struct_size is not the size that this library knows: the header does not fit the library,
-     * or the member was not set.
+     * or the member was not set; or the memory given is too small for the object.
      */
     FB_ESIZE = -2,
     /**
@@ -303,9 +325,80 @@ typedef int32_t fb_window;
 #endif // __cplusplus
 
 /**
+ * What happens to a new key when the table has no place for it.
+ */
+enum fb_when_full
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It is rejected.
+     */
+    FB_WHEN_FULL_REJECT = 0,
+    /**
+     * It is admitted without being counted.
+     */
+    FB_WHEN_FULL_ADMIT = 1,
+    /**
+     * All such keys share one bucket.
+     */
+    FB_WHEN_FULL_SHARE_OVERFLOW = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum fb_when_full fb_when_full;
+#else
+typedef int32_t fb_when_full;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How an adaptive limit moves.
+ */
+enum fb_algorithm
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * One more place each window; backoff_ppm of them when a call failed or took longer than
+     * latency_limit_ns.
+     */
+    FB_ALGORITHM_AIMD = 0,
+    /**
+     * Keeps the queue that the shortest latencies tell of at a few calls. For calls of one kind.
+     */
+    FB_ALGORITHM_VEGAS = 1,
+    /**
+     * Shrinks by how much the mean latency is above the long-term one. For mixed calls.
+     */
+    FB_ALGORITHM_GRADIENT2 = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum fb_algorithm fb_algorithm;
+#else
+typedef int32_t fb_algorithm;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * An adaptive concurrency limit: it learns from latencies and failures how many calls may be in
+ * flight.
+ */
+typedef struct fb_adaptive fb_adaptive;
+
+/**
  * A circuit breaker.
  */
 typedef struct fb_breaker fb_breaker;
+
+/**
+ * CoDel: says for each request that leaves a queue whether it is still worth serving. Once the
+ * wait stays above `target_ns` for `interval_ns`, some are dropped until the queue is short again.
+ */
+typedef struct fb_codel fb_codel;
 
 /**
  * A concurrency limit. It needs no clock.
@@ -313,9 +406,47 @@ typedef struct fb_breaker fb_breaker;
 typedef struct fb_concurrency fb_concurrency;
 
 /**
+ * A fixed window: at most `limit` in each window of the clock, the first of which begins at zero.
+ * Around an edge twice as many can pass; where that matters, use fb_sliding_counter.
+ */
+typedef struct fb_fixed_window fb_fixed_window;
+
+/**
+ * A token bucket for each key: a user, an address, a tenant. The table has 16 bytes for each of
+ * its places and never grows; a key whose bucket is full again needs no place.
+ */
+typedef struct fb_keyed fb_keyed;
+
+/**
+ * A leaky bucket: requests leave one by one, `units` each `per_ns`, and up to `queue` of them wait
+ * for their turn.
+ */
+typedef struct fb_leaky_bucket fb_leaky_bucket;
+
+/**
+ * A retry budget: each request allows a share of a retry, so that retries can never become a
+ * storm. Every request deposits, every retry withdraws.
+ */
+typedef struct fb_retry_budget fb_retry_budget;
+
+/**
+ * A sliding counter: at most about `limit` in any span of `window_ns`, by two counters, whatever
+ * the limit is. The exact one is fb_sliding_log.
+ */
+typedef struct fb_sliding_counter fb_sliding_counter;
+
+#if defined(FB_HOSTED)
+/**
  * A sliding log: at most `limit` in any span of `window_ns`, exactly.
  */
 typedef struct fb_sliding_log fb_sliding_log;
+#endif
+
+/**
+ * Client-side throttling: once a backend accepts fewer than 1 / multiplier of the requests, the
+ * rest is rejected here, at random.
+ */
+typedef struct fb_throttle fb_throttle;
 
 /**
  * A token bucket: admits `units` each `per_ns`, and up to `burst` at once.
@@ -569,12 +700,127 @@ typedef struct fb_transition {
     uint32_t generation;
 } fb_transition;
 
+#if defined(FB_HOSTED)
 /**
  * Is told of each state change, on the thread that caused it, after it is true and with no lock
  * held, so it may call the breaker. It must not free it, throw a C++ exception, or longjmp out.
  * `user` is what was registered; `transition` is valid during the call.
  */
 typedef void (*fb_transition_fn)(void *user, const struct fb_transition *transition);
+#endif
+
+/**
+ * What was taken to be used later: a plain value of 24 bytes. All zero is one that was given back
+ * already, so a zeroed one is harmless. Throwing it away keeps what it took.
+ */
+typedef struct fb_reservation {
+    /**
+     * Not to be read or written.
+     */
+    uint64_t opaque_[3];
+} fb_reservation;
+
+/**
+ * Settings of an adaptive limit. Fill it with fb_adaptive_config_init, then change what you need.
+ * Later versions add members at the end only.
+ */
+typedef struct fb_adaptive_config {
+    /**
+     * sizeof(fb_adaptive_config), set by fb_adaptive_config_init.
+     */
+    size_t struct_size;
+    /**
+     * The limit moves at most once in this time; at least 1 us; default 100 ms.
+     */
+    uint64_t window_ns;
+    /**
+     * FB_ALGORITHM_AIMD: a call that took longer counts as failed; 1 us to 4 min; default 5 s.
+     */
+    uint64_t latency_limit_ns;
+    /**
+     * An fb_algorithm; default FB_ALGORITHM_GRADIENT2.
+     */
+    int32_t algorithm;
+    /**
+     * The limit at the start; min_limit to max_limit; default 20.
+     */
+    uint32_t initial_limit;
+    /**
+     * The limit never goes below this; 1 to 1000000; default 1.
+     */
+    uint32_t min_limit;
+    /**
+     * The limit never goes above this; 1 to 1000000; default 200.
+     */
+    uint32_t max_limit;
+    /**
+     * A window without a failed call goes on until it has so many calls; 1 to 10000; default 10.
+     */
+    uint32_t min_samples;
+    /**
+     * FB_ALGORITHM_AIMD: what remains of the limit after a failure; 500000 to 999999; default
+     * 900000.
+     */
+    uint32_t backoff_ppm;
+    /**
+     * FB_ALGORITHM_GRADIENT2: so many times the usual latency is no reason to shrink; 1000000 to
+     * 4000000; default 1500000.
+     */
+    uint32_t tolerance_ppm;
+    /**
+     * FB_ALGORITHM_GRADIENT2: the share of a change that is made in one window; 1 to 1000000;
+     * default 200000.
+     */
+    uint32_t smoothing_ppm;
+    /**
+     * Vegas and Gradient2: the usual latency is measured anew in one of so many windows; at least
+     * 10; default 600.
+     */
+    uint32_t baseline_windows;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+} fb_adaptive_config;
+
+/**
+ * A place of an adaptive limit, with the moment at which its call began: a plain value of 16
+ * bytes. All zero is one that was given back already. One that is never given back is lost.
+ */
+typedef struct fb_adaptive_permit {
+    /**
+     * Not to be read or written.
+     */
+    uint64_t opaque_[2];
+} fb_adaptive_permit;
+
+/**
+ * Policies that are asked as one: a call is admitted by all of them, or none has noticed that it
+ * was asked. A plain value that refers to the handles; fill it by hand. Later versions add members
+ * at the end only.
+ */
+typedef struct fb_admission {
+    /**
+     * sizeof(fb_admission).
+     */
+    size_t struct_size;
+    /**
+     * The breaker; not NULL.
+     */
+    const struct fb_breaker *breaker;
+    /**
+     * Calls in flight; or NULL.
+     */
+    const struct fb_concurrency *concurrency;
+    /**
+     * Calls in flight, by a limit that finds itself; or NULL. Not both.
+     */
+    const struct fb_adaptive *adaptive;
+    /**
+     * Calls in a time; or NULL.
+     */
+    const struct fb_token_bucket *token_bucket;
+} fb_admission;
 
 #ifdef __cplusplus
 extern "C" {
@@ -624,6 +870,30 @@ fb_status fb_breaker_config_init(struct fb_breaker_config *config,
                                  size_t struct_size);
 
 /**
+ * Fills the settings with the defaults and then with what a text says, and checks all of them.
+ *
+ * The text is a list of `setting=value`, separated by commas or white space; the settings have the
+ * names that they have in every language: "failure_threshold=0.5, open_timeout=30s,
+ * window=time(10s,10)". Shares and factors are decimals: failure_threshold, slow_call_threshold,
+ * open_backoff, open_jitter. Times have a unit, ns us ms s m h or d: open_timeout,
+ * open_timeout_max, slow_call_duration, probe_lease, ramp_up, window_size. `window` is
+ * time(LENGTH,SLOTS), count(CALLS), consecutive(FAILURES) or decay(HALF_LIFE), and window_size=10s
+ * is short for time(10s,10). count_overdue is true or false. The others are whole numbers:
+ * minimum_requests, half_open_requests, half_open_successes, half_open_failures, jitter_seed.
+ *
+ * `config`: written. `struct_size`: sizeof(fb_breaker_config). `text`: ends in a NUL; "" is the
+ * defaults. `error`: may be NULL; names the setting that is unknown, stands twice, cannot be read
+ * or is out of its range.
+ * Returns: FB_OK; FB_ECONFIG, then `config` is not written; FB_EINVAL; FB_ESIZE when the header does
+ * not fit the library. Threads: any, one per struct. Signals: safe.
+ */
+fb_status fb_breaker_config_parse(struct fb_breaker_config *config,
+                                  size_t struct_size,
+                                  const char *text,
+                                  struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
  * Makes a breaker, closed.
  *
  * `config`: the settings, copied. `out`: the new handle, for fb_breaker_free; NULL unless FB_OK.
@@ -633,7 +903,30 @@ fb_status fb_breaker_config_init(struct fb_breaker_config *config,
 fb_status fb_breaker_new(const struct fb_breaker_config *config,
                          struct fb_breaker **out,
                          struct fb_error *error);
+#endif
 
+/**
+ * How many bytes fb_breaker_init needs, wherever they begin; at most FB_BREAKER_SIZE.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_breaker_size(void);
+
+/**
+ * fb_breaker_new in memory of the caller, which stays where it is as long as the handle is used
+ * and is never given to fb_breaker_free.
+ *
+ * `memory`, `memory_size`: at least fb_breaker_size() bytes. The rest: as for fb_breaker_new.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE, also when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_breaker_init(void *memory,
+                          size_t memory_size,
+                          const struct fb_breaker_config *config,
+                          struct fb_breaker **out,
+                          struct fb_error *error);
+
+#if defined(FB_HOSTED)
 /**
  * Frees a breaker. Permits that are still out may be thrown away; settling one is not allowed any
  * more.
@@ -642,7 +935,9 @@ fb_status fb_breaker_new(const struct fb_breaker_config *config,
  * Returns: nothing. Threads: one. Signals: not safe.
  */
 void fb_breaker_free(struct fb_breaker *breaker);
+#endif
 
+#if defined(FB_HOSTED)
 /**
  * Asks for one call.
  *
@@ -655,6 +950,7 @@ void fb_breaker_free(struct fb_breaker *breaker);
 fb_status fb_breaker_try_acquire(const struct fb_breaker *breaker,
                                  struct fb_permit *permit,
                                  uint64_t *retry_after_ns);
+#endif
 
 /**
  * fb_breaker_try_acquire at a given time.
@@ -667,6 +963,7 @@ fb_status fb_breaker_try_acquire_at(const struct fb_breaker *breaker,
                                     struct fb_permit *permit,
                                     uint64_t *retry_after_ns);
 
+#if defined(FB_HOSTED)
 /**
  * Tells how a call ended, and clears its permit.
  *
@@ -678,6 +975,7 @@ fb_status fb_breaker_try_acquire_at(const struct fb_breaker *breaker,
 fb_status fb_breaker_settle(const struct fb_breaker *breaker,
                             struct fb_permit *permit,
                             int32_t outcome);
+#endif
 
 /**
  * fb_breaker_settle at a given time.
@@ -701,6 +999,7 @@ fb_status fb_breaker_settle_at(const struct fb_breaker *breaker,
 fb_status fb_breaker_cancel(const struct fb_breaker *breaker,
                             struct fb_permit *permit);
 
+#if defined(FB_HOSTED)
 /**
  * Whether fb_breaker_try_acquire would admit a call now; changes nothing and takes nothing.
  *
@@ -708,6 +1007,7 @@ fb_status fb_breaker_cancel(const struct fb_breaker *breaker,
  * Returns: as fb_breaker_try_acquire. Threads: any. Signals: safe.
  */
 fb_status fb_breaker_check(const struct fb_breaker *breaker, uint64_t *retry_after_ns);
+#endif
 
 /**
  * fb_breaker_check at a given time.
@@ -726,12 +1026,41 @@ fb_status fb_breaker_check_at(const struct fb_breaker *breaker,
  */
 fb_state fb_breaker_state(const struct fb_breaker *breaker);
 
+#if defined(FB_HOSTED)
+/**
+ * fb_breaker_settle for a call whose failure is worse than others: it counts as `weight` failed
+ * calls.
+ *
+ * `permit`, `outcome`: as for fb_breaker_settle. `weight`: 1 to 1000, what is beyond is taken as
+ * the nearest; without effect on other outcomes.
+ * Returns: as fb_breaker_settle. Threads: any. Signals: safe if the transition function is.
+ */
+fb_status fb_breaker_settle_weighted(const struct fb_breaker *breaker,
+                                     struct fb_permit *permit,
+                                     int32_t outcome,
+                                     uint32_t weight);
+#endif
+
+/**
+ * fb_breaker_settle_weighted at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_breaker_settle_weighted. Threads: any. Signals:
+ * safe if the transition function is.
+ */
+fb_status fb_breaker_settle_weighted_at(const struct fb_breaker *breaker,
+                                        struct fb_permit *permit,
+                                        int32_t outcome,
+                                        uint32_t weight,
+                                        uint64_t now_ns);
+
+#if defined(FB_HOSTED)
 /**
  * Holds the breaker open until fb_breaker_reset. Permits that are out count for nothing.
  *
  * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
  */
 fb_status fb_breaker_force_open(const struct fb_breaker *breaker);
+#endif
 
 /**
  * fb_breaker_force_open at a given time.
@@ -741,6 +1070,29 @@ fb_status fb_breaker_force_open(const struct fb_breaker *breaker);
  */
 fb_status fb_breaker_force_open_at(const struct fb_breaker *breaker, uint64_t now_ns);
 
+#if defined(FB_HOSTED)
+/**
+ * Holds the breaker open until a moment; then it probes as after any opening. Permits that are out
+ * count for nothing.
+ *
+ * `until_ns`: by the breaker's clock, not from now on.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+ */
+fb_status fb_breaker_force_open_until(const struct fb_breaker *breaker,
+                                      uint64_t until_ns);
+#endif
+
+/**
+ * fb_breaker_force_open_until at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_breaker_force_open_until. Threads: any.
+ * Signals: safe if the transition function is.
+ */
+fb_status fb_breaker_force_open_until_at(const struct fb_breaker *breaker,
+                                         uint64_t until_ns,
+                                         uint64_t now_ns);
+
+#if defined(FB_HOSTED)
 /**
  * Lets every call pass and counts nothing, until fb_breaker_reset. Permits that are out count for
  * nothing.
@@ -748,6 +1100,7 @@ fb_status fb_breaker_force_open_at(const struct fb_breaker *breaker, uint64_t no
  * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
  */
 fb_status fb_breaker_disable(const struct fb_breaker *breaker);
+#endif
 
 /**
  * fb_breaker_disable at a given time.
@@ -757,6 +1110,7 @@ fb_status fb_breaker_disable(const struct fb_breaker *breaker);
  */
 fb_status fb_breaker_disable_at(const struct fb_breaker *breaker, uint64_t now_ns);
 
+#if defined(FB_HOSTED)
 /**
  * Lets every call pass and counts it, until fb_breaker_reset. Permits that are out count for
  * nothing.
@@ -764,6 +1118,7 @@ fb_status fb_breaker_disable_at(const struct fb_breaker *breaker, uint64_t now_n
  * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
  */
 fb_status fb_breaker_metrics_only(const struct fb_breaker *breaker);
+#endif
 
 /**
  * fb_breaker_metrics_only at a given time.
@@ -773,12 +1128,14 @@ fb_status fb_breaker_metrics_only(const struct fb_breaker *breaker);
  */
 fb_status fb_breaker_metrics_only_at(const struct fb_breaker *breaker, uint64_t now_ns);
 
+#if defined(FB_HOSTED)
 /**
  * Closes the breaker with an empty window. Permits that are out count for nothing.
  *
  * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
  */
 fb_status fb_breaker_reset(const struct fb_breaker *breaker);
+#endif
 
 /**
  * fb_breaker_reset at a given time.
@@ -800,6 +1157,7 @@ fb_status fb_breaker_configure(const struct fb_breaker *breaker,
                                const struct fb_breaker_config *config,
                                struct fb_error *error);
 
+#if defined(FB_HOSTED)
 /**
  * Reads state and counters; disturbs no decision.
  *
@@ -807,6 +1165,7 @@ fb_status fb_breaker_configure(const struct fb_breaker *breaker,
  * Returns: FB_OK; FB_EINVAL; FB_ESIZE. Threads: any. Signals: safe.
  */
 fb_status fb_breaker_snapshot(const struct fb_breaker *breaker, struct fb_snapshot *snapshot);
+#endif
 
 /**
  * fb_breaker_snapshot at a given time.
@@ -818,6 +1177,25 @@ fb_status fb_breaker_snapshot_at(const struct fb_breaker *breaker,
                                  struct fb_snapshot *snapshot);
 
 /**
+ * Reads the last changes of state, without a transition function: for a program that looks from time to time.
+ * Of more changes than FB_TRANSITIONS_KEPT since the last look, the oldest are lost, and `lost` says so.
+ *
+ * `generation`: in: the change after which to begin, 0 at first; out: the newest one read, for the
+ * next time. `transitions`, `capacity`: room for so many, oldest first. `struct_size`:
+ * sizeof(fb_transition). `count`: written; how many were read; when it is `capacity` there may be
+ * more. `lost`: may be NULL; changes before the newest one read that are not there any more.
+ * Returns: FB_OK; FB_EINVAL; FB_ESIZE. Threads: any. Signals: safe.
+ */
+fb_status fb_breaker_transitions(const struct fb_breaker *breaker,
+                                 uint32_t *generation,
+                                 struct fb_transition *transitions,
+                                 size_t capacity,
+                                 size_t struct_size,
+                                 size_t *count,
+                                 uint32_t *lost);
+
+#if defined(FB_HOSTED)
+/**
  * Registers the function that is told of each state change. Once for a breaker, best before other
  * threads have it: what changed earlier is not reported.
  *
@@ -828,7 +1206,9 @@ fb_status fb_breaker_snapshot_at(const struct fb_breaker *breaker,
 fb_status fb_breaker_on_transition(const struct fb_breaker *breaker,
                                    fb_transition_fn on_transition,
                                    void *user);
+#endif
 
+#if defined(FB_HOSTED)
 /**
  * Makes a token bucket, full.
  *
@@ -842,7 +1222,33 @@ fb_status fb_token_bucket_new(uint64_t units,
                               uint64_t burst,
                               struct fb_token_bucket **out,
                               struct fb_error *error);
+#endif
 
+/**
+ * How many bytes fb_token_bucket_init needs, wherever they begin.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_token_bucket_size(void);
+
+/**
+ * fb_token_bucket_new in memory of the caller, which stays where it is as long as the handle is
+ * used and is never given to fb_token_bucket_free.
+ *
+ * `memory`, `memory_size`: at least fb_token_bucket_size() bytes. The rest: as for
+ * fb_token_bucket_new.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_token_bucket_init(void *memory,
+                               size_t memory_size,
+                               uint64_t units,
+                               uint64_t per_ns,
+                               uint64_t burst,
+                               struct fb_token_bucket **out,
+                               struct fb_error *error);
+
+#if defined(FB_HOSTED)
 /**
  * Frees a token bucket.
  *
@@ -851,7 +1257,9 @@ fb_status fb_token_bucket_new(uint64_t units,
  * Returns: nothing. Threads: one. Signals: not safe.
  */
 void fb_token_bucket_free(struct fb_token_bucket *bucket);
+#endif
 
+#if defined(FB_HOSTED)
 /**
  * Takes `cost` units, all or none.
  *
@@ -863,6 +1271,7 @@ void fb_token_bucket_free(struct fb_token_bucket *bucket);
 fb_status fb_token_bucket_try_acquire(const struct fb_token_bucket *bucket,
                                       uint64_t cost,
                                       uint64_t *retry_after_ns);
+#endif
 
 /**
  * fb_token_bucket_try_acquire at a given time.
@@ -875,6 +1284,7 @@ fb_status fb_token_bucket_try_acquire_at(const struct fb_token_bucket *bucket,
                                          uint64_t now_ns,
                                          uint64_t *retry_after_ns);
 
+#if defined(FB_HOSTED)
 /**
  * Gives back what was taken for work that was not done; the bucket never holds more than its
  * burst.
@@ -883,6 +1293,7 @@ fb_status fb_token_bucket_try_acquire_at(const struct fb_token_bucket *bucket,
  * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
  */
 fb_status fb_token_bucket_refund(const struct fb_token_bucket *bucket, uint64_t cost);
+#endif
 
 /**
  * fb_token_bucket_refund at a given time.
@@ -894,6 +1305,7 @@ fb_status fb_token_bucket_refund_at(const struct fb_token_bucket *bucket,
                                     uint64_t cost,
                                     uint64_t now_ns);
 
+#if defined(FB_HOSTED)
 /**
  * How many units could be taken at once.
  *
@@ -901,6 +1313,7 @@ fb_status fb_token_bucket_refund_at(const struct fb_token_bucket *bucket,
  * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
  */
 fb_status fb_token_bucket_available(const struct fb_token_bucket *bucket, uint64_t *available);
+#endif
 
 /**
  * fb_token_bucket_available at a given time.
@@ -931,6 +1344,99 @@ fb_status fb_token_bucket_configure(const struct fb_token_bucket *bucket,
  */
 fb_status fb_token_bucket_reset(const struct fb_token_bucket *bucket);
 
+#if defined(FB_HOSTED)
+/**
+ * Takes `cost` units, all or none, now or later: the caller waits for `wait_ns` and then goes on.
+ *
+ * `cost`: units, usually 1. `max_wait_ns`: the longest wait that is accepted; UINT64_MAX: any.
+ * `reservation`: may be NULL; what fb_token_bucket_cancel takes. `wait_ns`: with FB_OK how long to
+ * wait until all units have flowed in; else as retry_after_ns, until the wait is no longer than
+ * `max_wait_ns`.
+ * Returns: FB_OK; FB_LIMITED when the wait is too long; FB_NEVER when `cost` is more than the
+ * burst; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_token_bucket_reserve(const struct fb_token_bucket *bucket,
+                                  uint64_t cost,
+                                  uint64_t max_wait_ns,
+                                  struct fb_reservation *reservation,
+                                  uint64_t *wait_ns);
+#endif
+
+/**
+ * fb_token_bucket_reserve at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_token_bucket_reserve. Threads: any. Signals:
+ * safe.
+ */
+fb_status fb_token_bucket_reserve_at(const struct fb_token_bucket *bucket,
+                                     uint64_t cost,
+                                     uint64_t max_wait_ns,
+                                     uint64_t now_ns,
+                                     struct fb_reservation *reservation,
+                                     uint64_t *wait_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * Gives back units that will not be used, and clears the reservation; others keep their turn.
+ *
+ * `reservation`: from fb_token_bucket_reserve of this bucket.
+ * Returns: FB_OK; FB_STALE when it was cleared before; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_token_bucket_cancel(const struct fb_token_bucket *bucket,
+                                 struct fb_reservation *reservation);
+#endif
+
+/**
+ * fb_token_bucket_cancel at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_token_bucket_cancel. Threads: any. Signals:
+ * safe.
+ */
+fb_status fb_token_bucket_cancel_at(const struct fb_token_bucket *bucket,
+                                    struct fb_reservation *reservation,
+                                    uint64_t now_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * Takes as many units as are there, up to `most`: for work that can be cut.
+ *
+ * `taken`: written; 0 to `most`.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_token_bucket_acquire_up_to(const struct fb_token_bucket *bucket,
+                                        uint64_t most,
+                                        uint64_t *taken);
+#endif
+
+/**
+ * fb_token_bucket_acquire_up_to at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_token_bucket_acquire_up_to. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_token_bucket_acquire_up_to_at(const struct fb_token_bucket *bucket,
+                                           uint64_t most,
+                                           uint64_t now_ns,
+                                           uint64_t *taken);
+
+#if defined(FB_HOSTED)
+/**
+ * Empties the bucket: the first unit comes after one interval. For a backend that says that it has
+ * too much to do.
+ *
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_token_bucket_drain(const struct fb_token_bucket *bucket);
+#endif
+
+/**
+ * fb_token_bucket_drain at a given time.
+ *
+ * `now_ns`: the time. Returns: as fb_token_bucket_drain. Threads: any. Signals: safe.
+ */
+fb_status fb_token_bucket_drain_at(const struct fb_token_bucket *bucket, uint64_t now_ns);
+
+#if defined(FB_HOSTED)
 /**
  * Makes a sliding log, empty.
  *
@@ -943,7 +1449,9 @@ fb_status fb_sliding_log_new(uint32_t limit,
                              uint64_t window_ns,
                              struct fb_sliding_log **out,
                              struct fb_error *error);
+#endif
 
+#if defined(FB_HOSTED)
 /**
  * Frees a sliding log.
  *
@@ -951,7 +1459,9 @@ fb_status fb_sliding_log_new(uint32_t limit,
  * Returns: nothing. Threads: one. Signals: not safe.
  */
 void fb_sliding_log_free(struct fb_sliding_log *log);
+#endif
 
+#if (defined(FB_HOSTED) && defined(FB_HOSTED))
 /**
  * Takes `cost` places, all or none.
  *
@@ -963,7 +1473,9 @@ void fb_sliding_log_free(struct fb_sliding_log *log);
 fb_status fb_sliding_log_try_acquire(const struct fb_sliding_log *log,
                                      uint32_t cost,
                                      uint64_t *retry_after_ns);
+#endif
 
+#if defined(FB_HOSTED)
 /**
  * fb_sliding_log_try_acquire at a given time.
  *
@@ -974,7 +1486,9 @@ fb_status fb_sliding_log_try_acquire_at(const struct fb_sliding_log *log,
                                         uint32_t cost,
                                         uint64_t now_ns,
                                         uint64_t *retry_after_ns);
+#endif
 
+#if (defined(FB_HOSTED) && defined(FB_HOSTED))
 /**
  * How many places could be taken at once.
  *
@@ -982,7 +1496,9 @@ fb_status fb_sliding_log_try_acquire_at(const struct fb_sliding_log *log,
  * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
  */
 fb_status fb_sliding_log_available(const struct fb_sliding_log *log, uint32_t *available);
+#endif
 
+#if defined(FB_HOSTED)
 /**
  * fb_sliding_log_available at a given time.
  *
@@ -992,9 +1508,625 @@ fb_status fb_sliding_log_available(const struct fb_sliding_log *log, uint32_t *a
 fb_status fb_sliding_log_available_at(const struct fb_sliding_log *log,
                                       uint64_t now_ns,
                                       uint32_t *available);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a sliding counter, empty.
+ *
+ * `limit`: at least 1. `window_ns`: at least 1, on windows aligned to zero of the clock. `out`:
+ * the new handle, for fb_sliding_counter_free; NULL unless FB_OK. `error`: may be NULL; names the
+ * refused setting, "limit" or "window".
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_sliding_counter_new(uint32_t limit,
+                                 uint64_t window_ns,
+                                 struct fb_sliding_counter **out,
+                                 struct fb_error *error);
+#endif
 
 /**
- * Makes a concurrency limit with nothing in flight.
+ * How many bytes fb_sliding_counter_init needs, wherever they begin.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_sliding_counter_size(void);
+
+/**
+ * fb_sliding_counter_new in memory of the caller, which stays where it is as long as the handle is
+ * used and is never given to fb_sliding_counter_free.
+ *
+ * `memory`, `memory_size`: at least fb_sliding_counter_size() bytes. The rest: as for
+ * fb_sliding_counter_new.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_sliding_counter_init(void *memory,
+                                  size_t memory_size,
+                                  uint32_t limit,
+                                  uint64_t window_ns,
+                                  struct fb_sliding_counter **out,
+                                  struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Frees a sliding counter.
+ *
+ * `counter`: from fb_sliding_counter_new, not used by any thread any more; or NULL, then nothing
+ * happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_sliding_counter_free(struct fb_sliding_counter *counter);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * Takes `cost` units, all or none.
+ *
+ * `cost`: the request's weight, usually 1. `retry_after_ns`: may be NULL; 0 with FB_OK, else how
+ * long until this request can be admitted if nobody else takes the place, or FB_RETRY_UNKNOWN.
+ * Returns: FB_OK; FB_LIMITED; FB_NEVER when `cost` is more than the limit; FB_EINVAL. Threads:
+ * any. Signals: safe.
+ */
+fb_status fb_sliding_counter_try_acquire(const struct fb_sliding_counter *counter,
+                                         uint32_t cost,
+                                         uint64_t *retry_after_ns);
+#endif
+
+/**
+ * fb_sliding_counter_try_acquire at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_sliding_counter_try_acquire. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_sliding_counter_try_acquire_at(const struct fb_sliding_counter *counter,
+                                            uint32_t cost,
+                                            uint64_t now_ns,
+                                            uint64_t *retry_after_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * Gives back what was taken for work that was not done.
+ *
+ * `cost`: at most what was taken.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_sliding_counter_refund(const struct fb_sliding_counter *counter, uint32_t cost);
+#endif
+
+/**
+ * fb_sliding_counter_refund at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_sliding_counter_refund. Threads: any. Signals:
+ * safe.
+ */
+fb_status fb_sliding_counter_refund_at(const struct fb_sliding_counter *counter,
+                                       uint32_t cost,
+                                       uint64_t now_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * How many units could be taken at once.
+ *
+ * `available`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_sliding_counter_available(const struct fb_sliding_counter *counter,
+                                       uint32_t *available);
+#endif
+
+/**
+ * fb_sliding_counter_available at a given time.
+ *
+ * `now_ns`: the time. `available`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_sliding_counter_available_at(const struct fb_sliding_counter *counter,
+                                          uint64_t now_ns,
+                                          uint32_t *available);
+
+/**
+ * Changes the limit of a running counter; what was taken stays taken.
+ *
+ * `limit`: at least 1. `error`: may be NULL; names the refused setting, "limit".
+ * Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_sliding_counter_set_limit(const struct fb_sliding_counter *counter,
+                                       uint32_t limit,
+                                       struct fb_error *error);
+
+/**
+ * Forgets what was taken.
+ *
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_sliding_counter_reset(const struct fb_sliding_counter *counter);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a fixed window, empty.
+ *
+ * `limit`: at least 1, less than `window_ns`. `window_ns`: at least 1. `out`: the new handle, for
+ * fb_fixed_window_free; NULL unless FB_OK. `error`: may be NULL; names the refused setting,
+ * "limit" or "window".
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_fixed_window_new(uint64_t limit,
+                              uint64_t window_ns,
+                              struct fb_fixed_window **out,
+                              struct fb_error *error);
+#endif
+
+/**
+ * How many bytes fb_fixed_window_init needs, wherever they begin.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_fixed_window_size(void);
+
+/**
+ * fb_fixed_window_new in memory of the caller, which stays where it is as long as the handle is
+ * used and is never given to fb_fixed_window_free.
+ *
+ * `memory`, `memory_size`: at least fb_fixed_window_size() bytes. The rest: as for
+ * fb_fixed_window_new.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_fixed_window_init(void *memory,
+                               size_t memory_size,
+                               uint64_t limit,
+                               uint64_t window_ns,
+                               struct fb_fixed_window **out,
+                               struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Frees a fixed window.
+ *
+ * `window`: from fb_fixed_window_new, not used by any thread any more; or NULL, then nothing
+ * happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_fixed_window_free(struct fb_fixed_window *window);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * Takes `cost` units, all or none.
+ *
+ * `cost`: the request's weight, usually 1. `retry_after_ns`: may be NULL; 0 with FB_OK, else how
+ * long until this request can be admitted if nobody else takes the place, or FB_RETRY_UNKNOWN.
+ * Returns: FB_OK; FB_LIMITED; FB_NEVER when `cost` is more than the limit; FB_EINVAL. Threads:
+ * any. Signals: safe.
+ */
+fb_status fb_fixed_window_try_acquire(const struct fb_fixed_window *window,
+                                      uint64_t cost,
+                                      uint64_t *retry_after_ns);
+#endif
+
+/**
+ * fb_fixed_window_try_acquire at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_fixed_window_try_acquire. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_fixed_window_try_acquire_at(const struct fb_fixed_window *window,
+                                         uint64_t cost,
+                                         uint64_t now_ns,
+                                         uint64_t *retry_after_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * Gives back what was taken for work that was not done; nothing once their window is over.
+ *
+ * `cost`: at most what was taken.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_fixed_window_refund(const struct fb_fixed_window *window, uint64_t cost);
+#endif
+
+/**
+ * fb_fixed_window_refund at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_fixed_window_refund. Threads: any. Signals:
+ * safe.
+ */
+fb_status fb_fixed_window_refund_at(const struct fb_fixed_window *window,
+                                    uint64_t cost,
+                                    uint64_t now_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * How many units could be taken at once.
+ *
+ * `available`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_fixed_window_available(const struct fb_fixed_window *window, uint64_t *available);
+#endif
+
+/**
+ * fb_fixed_window_available at a given time.
+ *
+ * `now_ns`: the time. `available`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_fixed_window_available_at(const struct fb_fixed_window *window,
+                                       uint64_t now_ns,
+                                       uint64_t *available);
+
+/**
+ * Changes the limit of a running window; what was taken stays taken.
+ *
+ * `limit`: as for fb_fixed_window_new. `error`: may be NULL; names the refused setting, "limit".
+ * Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_fixed_window_set_limit(const struct fb_fixed_window *window,
+                                    uint64_t limit,
+                                    struct fb_error *error);
+
+/**
+ * Forgets what was taken.
+ *
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_fixed_window_reset(const struct fb_fixed_window *window);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a leaky bucket, empty.
+ *
+ * `units`, `per_ns`: the pace, for example 100 and 1000000000 for 100 a second. `queue`: how many
+ * may wait; 0: none. `out`: the new handle, for fb_leaky_bucket_free; NULL unless FB_OK. `error`:
+ * may be NULL; names the refused setting, "rate" or "queue".
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_leaky_bucket_new(uint64_t units,
+                              uint64_t per_ns,
+                              uint64_t queue,
+                              struct fb_leaky_bucket **out,
+                              struct fb_error *error);
+#endif
+
+/**
+ * How many bytes fb_leaky_bucket_init needs, wherever they begin.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_leaky_bucket_size(void);
+
+/**
+ * fb_leaky_bucket_new in memory of the caller, which stays where it is as long as the handle is
+ * used and is never given to fb_leaky_bucket_free.
+ *
+ * `memory`, `memory_size`: at least fb_leaky_bucket_size() bytes. The rest: as for
+ * fb_leaky_bucket_new.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_leaky_bucket_init(void *memory,
+                               size_t memory_size,
+                               uint64_t units,
+                               uint64_t per_ns,
+                               uint64_t queue,
+                               struct fb_leaky_bucket **out,
+                               struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Frees a leaky bucket.
+ *
+ * `bucket`: from fb_leaky_bucket_new, not used by any thread any more; or NULL, then nothing
+ * happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_leaky_bucket_free(struct fb_leaky_bucket *bucket);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * Takes `cost` turns if the first of them is now; else does not wait.
+ *
+ * `cost`: the request's weight, usually 1. `retry_after_ns`: may be NULL; 0 with FB_OK, else how
+ * long until this request can be admitted if nobody else takes the place, or FB_RETRY_UNKNOWN.
+ * Returns: FB_OK; FB_LIMITED; FB_NEVER when `cost` is more than the queue can hold; FB_EINVAL.
+ * Threads: any. Signals: safe.
+ */
+fb_status fb_leaky_bucket_try_acquire(const struct fb_leaky_bucket *bucket,
+                                      uint64_t cost,
+                                      uint64_t *retry_after_ns);
+#endif
+
+/**
+ * fb_leaky_bucket_try_acquire at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_leaky_bucket_try_acquire. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_leaky_bucket_try_acquire_at(const struct fb_leaky_bucket *bucket,
+                                         uint64_t cost,
+                                         uint64_t now_ns,
+                                         uint64_t *retry_after_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * Gives back what was taken for work that was not done.
+ *
+ * `cost`: at most what was taken.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_leaky_bucket_refund(const struct fb_leaky_bucket *bucket, uint64_t cost);
+#endif
+
+/**
+ * fb_leaky_bucket_refund at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_leaky_bucket_refund. Threads: any. Signals:
+ * safe.
+ */
+fb_status fb_leaky_bucket_refund_at(const struct fb_leaky_bucket *bucket,
+                                    uint64_t cost,
+                                    uint64_t now_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * How many turns are left, those after a wait included.
+ *
+ * `available`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_leaky_bucket_available(const struct fb_leaky_bucket *bucket, uint64_t *available);
+#endif
+
+/**
+ * fb_leaky_bucket_available at a given time.
+ *
+ * `now_ns`: the time. `available`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_leaky_bucket_available_at(const struct fb_leaky_bucket *bucket,
+                                       uint64_t now_ns,
+                                       uint64_t *available);
+
+/**
+ * Changes the pace and the queue of a running bucket; turns that were given stay given.
+ *
+ * `units`, `per_ns`, `queue`: as for fb_leaky_bucket_new. `error`: may be NULL; names the refused
+ * setting, "rate" or "queue".
+ * Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_leaky_bucket_configure(const struct fb_leaky_bucket *bucket,
+                                    uint64_t units,
+                                    uint64_t per_ns,
+                                    uint64_t queue,
+                                    struct fb_error *error);
+
+/**
+ * Empties the bucket.
+ *
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_leaky_bucket_reset(const struct fb_leaky_bucket *bucket);
+
+#if defined(FB_HOSTED)
+/**
+ * Takes the next `cost` turns, all or none, now or later: the caller waits for `wait_ns` and then
+ * goes on.
+ *
+ * `cost`: turns, usually 1. `max_wait_ns`: the longest wait that is accepted; UINT64_MAX: any.
+ * `reservation`: may be NULL; what fb_leaky_bucket_cancel takes. `wait_ns`: with FB_OK how long to
+ * wait until the first turn; else as retry_after_ns, until the wait is no longer than
+ * `max_wait_ns`.
+ * Returns: FB_OK; FB_LIMITED when too many wait; FB_NEVER when `cost` is more than the queue can
+ * hold; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_leaky_bucket_reserve(const struct fb_leaky_bucket *bucket,
+                                  uint64_t cost,
+                                  uint64_t max_wait_ns,
+                                  struct fb_reservation *reservation,
+                                  uint64_t *wait_ns);
+#endif
+
+/**
+ * fb_leaky_bucket_reserve at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_leaky_bucket_reserve. Threads: any. Signals:
+ * safe.
+ */
+fb_status fb_leaky_bucket_reserve_at(const struct fb_leaky_bucket *bucket,
+                                     uint64_t cost,
+                                     uint64_t max_wait_ns,
+                                     uint64_t now_ns,
+                                     struct fb_reservation *reservation,
+                                     uint64_t *wait_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * Gives turns back that will not be used, and clears the reservation; those behind it keep theirs.
+ *
+ * `reservation`: from fb_leaky_bucket_reserve of this bucket.
+ * Returns: FB_OK; FB_STALE when it was cleared before; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_leaky_bucket_cancel(const struct fb_leaky_bucket *bucket,
+                                 struct fb_reservation *reservation);
+#endif
+
+/**
+ * fb_leaky_bucket_cancel at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_leaky_bucket_cancel. Threads: any. Signals:
+ * safe.
+ */
+fb_status fb_leaky_bucket_cancel_at(const struct fb_leaky_bucket *bucket,
+                                    struct fb_reservation *reservation,
+                                    uint64_t now_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a keyed limiter, every bucket full, whose places nobody outside can choose keys for.
+ *
+ * `units`, `per_ns`, `burst`: each key's rate and burst, as for fb_token_bucket_new. `capacity`:
+ * how many keys have a place at the same time; take twice as many as there are. `when_full`: an
+ * fb_when_full. `out`: the new handle, for fb_keyed_free; NULL unless FB_OK. `error`: may be NULL;
+ * names the refused setting, "rate", "burst", "entries" (the capacity) or "when_full".
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_keyed_new(uint64_t units,
+                       uint64_t per_ns,
+                       uint64_t burst,
+                       size_t capacity,
+                       int32_t when_full,
+                       struct fb_keyed **out,
+                       struct fb_error *error);
+#endif
+
+/**
+ * How many bytes fb_keyed_init needs for so many places, wherever they begin.
+ *
+ * `capacity`: as for fb_keyed_init.
+ * Returns: the number; SIZE_MAX where there is no such memory. Threads: any. Signals: safe.
+ */
+size_t fb_keyed_size(size_t capacity);
+
+/**
+ * fb_keyed_new in memory of the caller, which stays where it is as long as the handle is used and
+ * is never given to fb_keyed_free.
+ *
+ * `memory`, `memory_size`: at least fb_keyed_size(capacity) bytes. `seed`: two numbers that nobody
+ * outside can guess, so that nobody can choose keys that fill the table. The rest: as for
+ * fb_keyed_new.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_keyed_init(void *memory,
+                        size_t memory_size,
+                        uint64_t units,
+                        uint64_t per_ns,
+                        uint64_t burst,
+                        size_t capacity,
+                        int32_t when_full,
+                        const uint64_t *seed,
+                        struct fb_keyed **out,
+                        struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Frees a keyed limiter.
+ *
+ * `keyed`: from fb_keyed_new, not used by any thread any more; or NULL, then nothing happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_keyed_free(struct fb_keyed *keyed);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * Takes `cost` units of a key's bucket, all or none.
+ *
+ * `key`, `key_size`: the key's bytes, such as a name without its NUL. `cost`: the request's weight,
+ * usually 1. `retry_after_ns`: may be NULL; 0 with FB_OK, else how long until this request can be
+ * admitted if nobody else takes the place, or FB_RETRY_UNKNOWN.
+ * Returns: FB_OK; FB_LIMITED, also where the table is full and such keys are rejected; FB_NEVER when
+ * `cost` is more than the burst; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_keyed_try_acquire(const struct fb_keyed *keyed,
+                               const void *key,
+                               size_t key_size,
+                               uint64_t cost,
+                               uint64_t *retry_after_ns);
+#endif
+
+/**
+ * fb_keyed_try_acquire at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_keyed_try_acquire. Threads: any. Signals: safe.
+ */
+fb_status fb_keyed_try_acquire_at(const struct fb_keyed *keyed,
+                                  const void *key,
+                                  size_t key_size,
+                                  uint64_t cost,
+                                  uint64_t now_ns,
+                                  uint64_t *retry_after_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * Gives back what was taken of a key's bucket for work that was not done.
+ *
+ * `key`, `key_size`: the key's bytes. `cost`: at most what was taken.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_keyed_refund(const struct fb_keyed *keyed,
+                          const void *key,
+                          size_t key_size,
+                          uint64_t cost);
+#endif
+
+/**
+ * fb_keyed_refund at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_keyed_refund. Threads: any. Signals: safe.
+ */
+fb_status fb_keyed_refund_at(const struct fb_keyed *keyed,
+                             const void *key,
+                             size_t key_size,
+                             uint64_t cost,
+                             uint64_t now_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * How many units a key could take at once.
+ *
+ * `key`, `key_size`: the key's bytes. `available`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_keyed_available(const struct fb_keyed *keyed,
+                             const void *key,
+                             size_t key_size,
+                             uint64_t *available);
+#endif
+
+/**
+ * fb_keyed_available at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_keyed_available. Threads: any. Signals: safe.
+ */
+fb_status fb_keyed_available_at(const struct fb_keyed *keyed,
+                                const void *key,
+                                size_t key_size,
+                                uint64_t now_ns,
+                                uint64_t *available);
+
+/**
+ * How many times a key found no place, since the limiter was made.
+ *
+ * `overflows`: written. When it grows, the capacity is too small for the keys there are.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_keyed_overflows(const struct fb_keyed *keyed, uint64_t *overflows);
+
+/**
+ * Changes each key's rate and burst; what was taken stays taken.
+ *
+ * `units`, `per_ns`, `burst`, `error`: as for fb_keyed_new.
+ * Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_keyed_configure(const struct fb_keyed *keyed,
+                             uint64_t units,
+                             uint64_t per_ns,
+                             uint64_t burst,
+                             struct fb_error *error);
+
+/**
+ * Fills every bucket.
+ *
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_keyed_reset(const struct fb_keyed *keyed);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a concurrency limit, with nothing in flight.
  *
  * `limit`: calls in flight at once, at least 1. `out`: the new handle, for fb_concurrency_free;
  * NULL unless FB_OK. `error`: may be NULL; names the refused setting, "limit".
@@ -1003,7 +2135,31 @@ fb_status fb_sliding_log_available_at(const struct fb_sliding_log *log,
 fb_status fb_concurrency_new(uint32_t limit,
                              struct fb_concurrency **out,
                              struct fb_error *error);
+#endif
 
+/**
+ * How many bytes fb_concurrency_init needs, wherever they begin.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_concurrency_size(void);
+
+/**
+ * fb_concurrency_new in memory of the caller, which stays where it is as long as the handle is
+ * used and is never given to fb_concurrency_free.
+ *
+ * `memory`, `memory_size`: at least fb_concurrency_size() bytes. The rest: as for
+ * fb_concurrency_new.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_concurrency_init(void *memory,
+                              size_t memory_size,
+                              uint32_t limit,
+                              struct fb_concurrency **out,
+                              struct fb_error *error);
+
+#if defined(FB_HOSTED)
 /**
  * Frees a concurrency limit.
  *
@@ -1012,6 +2168,7 @@ fb_status fb_concurrency_new(uint32_t limit,
  * Returns: nothing. Threads: one. Signals: not safe.
  */
 void fb_concurrency_free(struct fb_concurrency *concurrency);
+#endif
 
 /**
  * Takes a place for one call, to be given back with fb_concurrency_release.
@@ -1019,6 +2176,18 @@ void fb_concurrency_free(struct fb_concurrency *concurrency);
  * Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe.
  */
 fb_status fb_concurrency_try_acquire(const struct fb_concurrency *concurrency);
+
+/**
+ * fb_concurrency_try_acquire for a call of some importance: the less important it is, the fewer of
+ * the places it may take.
+ *
+ * `sheds_from_ppm`: the share of the places that is there for calls of priority 0, in parts per
+ * million, 0 to 1000000. `priority`: 0 to 255; 255 may take every place.
+ * Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_concurrency_try_acquire_prioritized(const struct fb_concurrency *concurrency,
+                                                 uint32_t sheds_from_ppm,
+                                                 uint8_t priority);
 
 /**
  * Gives a place back.
@@ -1053,6 +2222,577 @@ fb_status fb_concurrency_limit(const struct fb_concurrency *concurrency, uint32_
 fb_status fb_concurrency_set_limit(const struct fb_concurrency *concurrency,
                                    uint32_t limit,
                                    struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes an adaptive limit, with nothing in flight.
+ *
+ * `config`: the settings, copied. `out`: the new handle, for fb_adaptive_free; NULL unless FB_OK.
+ * `error`: may be NULL; names the refused setting.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_adaptive_new(const struct fb_adaptive_config *config,
+                          struct fb_adaptive **out,
+                          struct fb_error *error);
+#endif
+
+/**
+ * How many bytes fb_adaptive_init needs, wherever they begin.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_adaptive_size(void);
+
+/**
+ * fb_adaptive_new in memory of the caller, which stays where it is as long as the handle is used
+ * and is never given to fb_adaptive_free.
+ *
+ * `memory`, `memory_size`: at least fb_adaptive_size() bytes. The rest: as for fb_adaptive_new.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE, also when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_adaptive_init(void *memory,
+                           size_t memory_size,
+                           const struct fb_adaptive_config *config,
+                           struct fb_adaptive **out,
+                           struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Frees an adaptive limit.
+ *
+ * `adaptive`: from fb_adaptive_new, not used by any thread any more; or NULL, then nothing
+ * happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_adaptive_free(struct fb_adaptive *adaptive);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * Takes a place for one call.
+ *
+ * `permit`: with FB_OK the place, to be given back once with fb_adaptive_settle; else cleared.
+ * Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_adaptive_try_acquire(const struct fb_adaptive *adaptive,
+                                  struct fb_adaptive_permit *permit);
+#endif
+
+/**
+ * fb_adaptive_try_acquire at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_adaptive_try_acquire. Threads: any. Signals:
+ * safe.
+ */
+fb_status fb_adaptive_try_acquire_at(const struct fb_adaptive *adaptive,
+                                     uint64_t now_ns,
+                                     struct fb_adaptive_permit *permit);
+
+#if defined(FB_HOSTED)
+/**
+ * fb_adaptive_try_acquire for a call of some importance: the less important it is, the fewer of
+ * the places it may take.
+ *
+ * `sheds_from_ppm`: the share of the places that is there for calls of priority 0, in parts per
+ * million, 0 to 1000000. `priority`: 0 to 255; 255 may take every place. `permit`: as for
+ * fb_adaptive_try_acquire.
+ * Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_adaptive_try_acquire_prioritized(const struct fb_adaptive *adaptive,
+                                              uint32_t sheds_from_ppm,
+                                              uint8_t priority,
+                                              struct fb_adaptive_permit *permit);
+#endif
+
+/**
+ * fb_adaptive_try_acquire_prioritized at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_adaptive_try_acquire_prioritized. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_adaptive_try_acquire_prioritized_at(const struct fb_adaptive *adaptive,
+                                                 uint32_t sheds_from_ppm,
+                                                 uint8_t priority,
+                                                 uint64_t now_ns,
+                                                 struct fb_adaptive_permit *permit);
+
+#if defined(FB_HOSTED)
+/**
+ * Gives a place back, tells how the call ended, and clears the permit.
+ *
+ * `permit`: from fb_adaptive_try_acquire of this limit; one thread at a time. `outcome`: an
+ * fb_outcome; FB_IGNORED: the call says nothing, also when it was never made.
+ * Returns: FB_OK; FB_STALE when the permit was given back before; FB_EINVAL. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_adaptive_settle(const struct fb_adaptive *adaptive,
+                             struct fb_adaptive_permit *permit,
+                             int32_t outcome);
+#endif
+
+/**
+ * fb_adaptive_settle at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_adaptive_settle. Threads: any. Signals: safe.
+ */
+fb_status fb_adaptive_settle_at(const struct fb_adaptive *adaptive,
+                                struct fb_adaptive_permit *permit,
+                                int32_t outcome,
+                                uint64_t now_ns);
+
+/**
+ * How many calls are in flight.
+ *
+ * `in_flight`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_adaptive_in_flight(const struct fb_adaptive *adaptive, uint32_t *in_flight);
+
+/**
+ * The limit as it is now.
+ *
+ * `limit`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_adaptive_limit(const struct fb_adaptive *adaptive, uint32_t *limit);
+
+/**
+ * Changes the settings of a running limit; it goes on from where it is, within the new bounds.
+ *
+ * `config`: all the settings, copied. `error`: may be NULL; names the refused setting.
+ * Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL; FB_ESIZE. Threads: any. Signals:
+ * safe.
+ */
+fb_status fb_adaptive_configure(const struct fb_adaptive *adaptive,
+                                const struct fb_adaptive_config *config,
+                                struct fb_error *error);
+
+/**
+ * Fills the settings with the defaults.
+ *
+ * `config`: written. `struct_size`: sizeof(fb_adaptive_config), which tells the library the header
+ * that the program was compiled with.
+ * Returns: FB_OK; FB_EINVAL; FB_ESIZE when the header does not fit the library, then nothing is
+ * written. Threads: any, one per struct. Signals: safe.
+ */
+fb_status fb_adaptive_config_init(struct fb_adaptive_config *config,
+                                  size_t struct_size);
+
+#if defined(FB_HOSTED)
+/**
+ * Asks all of the policies for one call; when one rejects it, the others are as if never asked.
+ *
+ * `cost`: units of the token bucket, usually 1. `permit`: with FB_OK the right to one call, to be
+ * settled once with fb_admission_settle or fb_admission_cancel; else cleared. `retry_after_ns`:
+ * may be NULL; as for fb_breaker_try_acquire, from the policy that rejects.
+ * Returns: FB_OK; what the policies answer; FB_EINVAL, also for both kinds of limit on calls in
+ * flight; FB_ESIZE. Threads: any. Signals: safe if the transition function is.
+ */
+fb_status fb_admission_try_acquire(const struct fb_admission *admission,
+                                   uint64_t cost,
+                                   struct fb_permit *permit,
+                                   uint64_t *retry_after_ns);
+#endif
+
+/**
+ * fb_admission_try_acquire at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_admission_try_acquire. Threads: any. Signals:
+ * safe if the transition function is.
+ */
+fb_status fb_admission_try_acquire_at(const struct fb_admission *admission,
+                                      uint64_t cost,
+                                      uint64_t now_ns,
+                                      struct fb_permit *permit,
+                                      uint64_t *retry_after_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * Tells all of the policies how a call ended, and clears its permit.
+ *
+ * `permit`: from fb_admission_try_acquire of the same policies; one thread at a time. `outcome`: an
+ * fb_outcome.
+ * Returns: FB_OK; FB_STALE when the permit was settled before, or its generation is over (the place
+ * is given back all the same); FB_EINVAL; FB_ESIZE. Threads: any. Signals: safe if the transition
+ * function is.
+ */
+fb_status fb_admission_settle(const struct fb_admission *admission,
+                              struct fb_permit *permit,
+                              int32_t outcome);
+#endif
+
+/**
+ * fb_admission_settle at a given time.
+ *
+ * `now_ns`: the time at which the call ended. The rest, and Returns: as fb_admission_settle.
+ * Threads: any. Signals: safe if the transition function is.
+ */
+fb_status fb_admission_settle_at(const struct fb_admission *admission,
+                                 struct fb_permit *permit,
+                                 int32_t outcome,
+                                 uint64_t now_ns);
+
+/**
+ * Gives a permit back without an outcome: the call was never made, or nobody knows how it ended.
+ * The permit is cleared; the token bucket keeps what was taken.
+ *
+ * `permit`: as for fb_admission_settle.
+ * Returns: FB_OK; FB_STALE; FB_EINVAL; FB_ESIZE. Threads: any. Signals: safe if the transition
+ * function is.
+ */
+fb_status fb_admission_cancel(const struct fb_admission *admission,
+                              struct fb_permit *permit);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a retry budget, with its free retries.
+ *
+ * `ratio_ppm`: retries for each request, in parts per million; usual: 200000.
+ * `minimum_per_second`: free retries a second, for programs with few requests; usual: 10.
+ * `ttl_ns`: how long a deposit counts, 10 ms for each of 10 slots or more; usual: 10 s. `out`: the
+ * new handle, for fb_retry_budget_free; NULL unless FB_OK. `error`: may be NULL; names the refused
+ * setting, "ratio", "minimum_per_second" or "ttl".
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_retry_budget_new(uint32_t ratio_ppm,
+                              uint32_t minimum_per_second,
+                              uint64_t ttl_ns,
+                              struct fb_retry_budget **out,
+                              struct fb_error *error);
+#endif
+
+/**
+ * How many bytes fb_retry_budget_init needs, wherever they begin.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_retry_budget_size(void);
+
+/**
+ * fb_retry_budget_new in memory of the caller, which stays where it is as long as the handle is
+ * used and is never given to fb_retry_budget_free.
+ *
+ * `memory`, `memory_size`: at least fb_retry_budget_size() bytes. The rest: as for
+ * fb_retry_budget_new.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_retry_budget_init(void *memory,
+                               size_t memory_size,
+                               uint32_t ratio_ppm,
+                               uint32_t minimum_per_second,
+                               uint64_t ttl_ns,
+                               struct fb_retry_budget **out,
+                               struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Frees a retry budget.
+ *
+ * `budget`: from fb_retry_budget_new, not used by any thread any more; or NULL, then nothing
+ * happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_retry_budget_free(struct fb_retry_budget *budget);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * Counts a request, not a retry.
+ *
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_retry_budget_deposit(const struct fb_retry_budget *budget);
+#endif
+
+/**
+ * fb_retry_budget_deposit at a given time.
+ *
+ * `now_ns`: the time. Returns: as fb_retry_budget_deposit. Threads: any. Signals: safe.
+ */
+fb_status fb_retry_budget_deposit_at(const struct fb_retry_budget *budget, uint64_t now_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * Takes one retry.
+ *
+ * `retry_after_ns`: may be NULL; 0 with FB_OK, else how long until a retry is free, or
+ * FB_RETRY_UNKNOWN.
+ * Returns: FB_OK; FB_LIMITED, then do not retry; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_retry_budget_withdraw(const struct fb_retry_budget *budget,
+                                   uint64_t *retry_after_ns);
+#endif
+
+/**
+ * fb_retry_budget_withdraw at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_retry_budget_withdraw. Threads: any. Signals:
+ * safe.
+ */
+fb_status fb_retry_budget_withdraw_at(const struct fb_retry_budget *budget,
+                                      uint64_t now_ns,
+                                      uint64_t *retry_after_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * How many retries could be taken at once.
+ *
+ * `available`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_retry_budget_available(const struct fb_retry_budget *budget, uint64_t *available);
+#endif
+
+/**
+ * fb_retry_budget_available at a given time.
+ *
+ * `now_ns`: the time. `available`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_retry_budget_available_at(const struct fb_retry_budget *budget,
+                                       uint64_t now_ns,
+                                       uint64_t *available);
+
+/**
+ * Changes the settings of a running budget, but for the time that a deposit counts.
+ *
+ * `ratio_ppm`, `minimum_per_second`: as for fb_retry_budget_new. `error`: may be NULL; names the
+ * refused setting, "ratio" or "minimum_per_second".
+ * Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_retry_budget_configure(const struct fb_retry_budget *budget,
+                                    uint32_t ratio_ppm,
+                                    uint32_t minimum_per_second,
+                                    struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a throttle, that rejects nothing yet.
+ *
+ * `multiplier_ppm`: requests allowed for each that is accepted, in parts per million, 1000000 to
+ * 1000000000; usual: 2000000. `window_ns`: the span judged, 10 ms for each of 10 slots or more;
+ * usual: 120 s. `minimum_requests`: requests in the window below which nothing is rejected; usual:
+ * 10. `seed`: where its draws start; give each throttle its own. `out`: the new handle, for
+ * fb_throttle_free; NULL unless FB_OK. `error`: may be NULL; names the refused setting,
+ * "multiplier" or "window".
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_throttle_new(uint32_t multiplier_ppm,
+                          uint64_t window_ns,
+                          uint32_t minimum_requests,
+                          uint64_t seed,
+                          struct fb_throttle **out,
+                          struct fb_error *error);
+#endif
+
+/**
+ * How many bytes fb_throttle_init needs, wherever they begin.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_throttle_size(void);
+
+/**
+ * fb_throttle_new in memory of the caller, which stays where it is as long as the handle is used
+ * and is never given to fb_throttle_free.
+ *
+ * `memory`, `memory_size`: at least fb_throttle_size() bytes. The rest: as for fb_throttle_new.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_throttle_init(void *memory,
+                           size_t memory_size,
+                           uint32_t multiplier_ppm,
+                           uint64_t window_ns,
+                           uint32_t minimum_requests,
+                           uint64_t seed,
+                           struct fb_throttle **out,
+                           struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Frees a throttle.
+ *
+ * `throttle`: from fb_throttle_new, not used by any thread any more; or NULL, then nothing
+ * happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_throttle_free(struct fb_throttle *throttle);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * Asks whether to send a request. One that is sent ends with fb_throttle_accepted or
+ * fb_throttle_refused.
+ *
+ * Returns: FB_OK; FB_LIMITED, then do not send it; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_throttle_try_acquire(const struct fb_throttle *throttle);
+#endif
+
+/**
+ * fb_throttle_try_acquire at a given time.
+ *
+ * `now_ns`: the time. Returns: as fb_throttle_try_acquire. Threads: any. Signals: safe.
+ */
+fb_status fb_throttle_try_acquire_at(const struct fb_throttle *throttle, uint64_t now_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * The backend accepted the request, whatever it answered.
+ *
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_throttle_accepted(const struct fb_throttle *throttle);
+#endif
+
+/**
+ * fb_throttle_accepted at a given time.
+ *
+ * `now_ns`: the time. Returns: as fb_throttle_accepted. Threads: any. Signals: safe.
+ */
+fb_status fb_throttle_accepted_at(const struct fb_throttle *throttle, uint64_t now_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * The backend refused the request, because it has too much to do, or did not answer.
+ *
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_throttle_refused(const struct fb_throttle *throttle);
+#endif
+
+/**
+ * fb_throttle_refused at a given time.
+ *
+ * `now_ns`: the time. Returns: as fb_throttle_refused. Threads: any. Signals: safe.
+ */
+fb_status fb_throttle_refused_at(const struct fb_throttle *throttle, uint64_t now_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * What the window holds.
+ *
+ * `requests`: may be NULL; requests, those rejected here included. `accepts`: may be NULL; those
+ * that the backend accepted.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_throttle_counts(const struct fb_throttle *throttle,
+                             uint64_t *requests,
+                             uint64_t *accepts);
+#endif
+
+/**
+ * fb_throttle_counts at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_throttle_counts. Threads: any. Signals: safe.
+ */
+fb_status fb_throttle_counts_at(const struct fb_throttle *throttle,
+                                uint64_t now_ns,
+                                uint64_t *requests,
+                                uint64_t *accepts);
+
+/**
+ * Changes the settings of a running throttle; the window cannot change.
+ *
+ * `multiplier_ppm`, `minimum_requests`: as for fb_throttle_new. `window_ns`, `seed`: what it was
+ * made with. `error`: may be NULL; names the refused setting, "multiplier" or "window".
+ * Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_throttle_configure(const struct fb_throttle *throttle,
+                                uint32_t multiplier_ppm,
+                                uint64_t window_ns,
+                                uint32_t minimum_requests,
+                                uint64_t seed,
+                                struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a CoDel, for a queue that does not stand.
+ *
+ * `target_ns`: the wait that is fine; usual: 5 ms. `interval_ns`: for how long it may be longer,
+ * more than the target; usual: 100 ms. `out`: the new handle, for fb_codel_free; NULL unless
+ * FB_OK. `error`: may be NULL; names the refused setting, "target" or "interval".
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_codel_new(uint64_t target_ns,
+                       uint64_t interval_ns,
+                       struct fb_codel **out,
+                       struct fb_error *error);
+#endif
+
+/**
+ * How many bytes fb_codel_init needs, wherever they begin.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_codel_size(void);
+
+/**
+ * fb_codel_new in memory of the caller, which stays where it is as long as the handle is used and
+ * is never given to fb_codel_free.
+ *
+ * `memory`, `memory_size`: at least fb_codel_size() bytes. The rest: as for fb_codel_new.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_codel_init(void *memory,
+                        size_t memory_size,
+                        uint64_t target_ns,
+                        uint64_t interval_ns,
+                        struct fb_codel **out,
+                        struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Frees a CoDel.
+ *
+ * `codel`: from fb_codel_new, not used by any thread any more; or NULL, then nothing happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_codel_free(struct fb_codel *codel);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * Asks, when a request leaves the queue, whether to serve it.
+ *
+ * `enqueued_ns`: when it came into the queue, by the same clock.
+ * Returns: FB_OK; FB_FULL, then drop it; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_codel_try_serve(const struct fb_codel *codel, uint64_t enqueued_ns);
+#endif
+
+/**
+ * fb_codel_try_serve at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_codel_try_serve. Threads: any. Signals: safe.
+ */
+fb_status fb_codel_try_serve_at(const struct fb_codel *codel,
+                                uint64_t enqueued_ns,
+                                uint64_t now_ns);
+
+/**
+ * Whether requests are being dropped.
+ *
+ * `is_shedding`: written; 1 or 0.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_codel_is_shedding(const struct fb_codel *codel, int32_t *is_shedding);
+
+/**
+ * Changes the settings of a running CoDel.
+ *
+ * `target_ns`, `interval_ns`: as for fb_codel_new. `error`: may be NULL; names the refused
+ * setting, "target" or "interval".
+ * Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_codel_configure(const struct fb_codel *codel,
+                             uint64_t target_ns,
+                             uint64_t interval_ns,
+                             struct fb_error *error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,6 +1,7 @@
 //! The one door between C and Rust: every exported function passes through [`entry`].
 
 use crate::status::{fb_state, fb_status};
+#[cfg(feature = "std")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a function returns to C, and how a refusal looks in it.
@@ -29,6 +30,7 @@ impl Answer for () {
 ///
 /// Every state behind a handle is made of atomic words that are right after each step, so a panic
 /// leaves nothing half done: that is why the closure may be asserted unwind safe.
+#[cfg(feature = "std")]
 #[inline]
 pub(crate) fn entry<A: Answer>(body: impl FnOnce() -> Result<A, fb_status>) -> A {
     match catch_unwind(AssertUnwindSafe(body)) {
@@ -39,6 +41,13 @@ pub(crate) fn entry<A: Answer>(body: impl FnOnce() -> Result<A, fb_status>) -> A
             A::refused(fb_status::FB_EPANIC)
         }
     }
+}
+
+/// Without an operating system nothing unwinds: a panic stops the machine.
+#[cfg(not(feature = "std"))]
+#[inline]
+pub(crate) fn entry<A: Answer>(body: impl FnOnce() -> Result<A, fb_status>) -> A {
+    body().unwrap_or_else(A::refused)
 }
 
 #[cfg(test)]

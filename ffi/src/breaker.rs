@@ -1,13 +1,15 @@
 //! fb_breaker: making one, asking it for a call, telling it how the call ended.
 
 use crate::boundary::entry;
+#[cfg(feature = "std")]
 use crate::clock;
 use crate::config::{self, fb_breaker_config};
 use crate::error::{self, fb_error};
 use crate::event::Listeners;
-use crate::handle;
+use crate::handle::{self, Place};
 use crate::permit::{self, fb_permit};
 use crate::status::{self, fb_state, fb_status};
+use core::ffi::c_void;
 use fuseboard_core::{CircuitBreaker, Nanos};
 
 /// A circuit breaker.
@@ -16,32 +18,73 @@ pub struct fb_breaker {
     pub(crate) listeners: Listeners,
 }
 
+/// Bytes that are enough for one breaker on every machine: for memory that is there from the start.
+pub const FB_BREAKER_SIZE: usize = 1024;
+
+const _: () = assert!(handle::room::<fb_breaker>() <= FB_BREAKER_SIZE);
+
+/// # Safety
+///
+/// `place` is writable memory or the heap; the others are null or valid for a write.
+unsafe fn make(
+    config: *const fb_breaker_config,
+    place: Place,
+    out: *mut *mut fb_breaker,
+    error: *mut fb_error,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        error::clear(error)?;
+        handle::write(out, core::ptr::null_mut())?;
+        let config = config::read(config, error)?;
+        let made = CircuitBreaker::try_new(config).map(|core| fb_breaker {
+            core,
+            listeners: Listeners::default(),
+        });
+        error::give(place, out, error, made)
+    }
+}
+
 /// Makes a breaker, closed.
 ///
 /// `config`: the settings, copied. `out`: the new handle, for fb_breaker_free; NULL unless FB_OK.
 /// `error`: may be NULL; names the refused setting.
 /// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE; FB_ENOMEM. Threads: any. Signals: not safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_new(
     config: *const fb_breaker_config,
     out: *mut *mut fb_breaker,
     error: *mut fb_error,
 ) -> fb_status {
-    // SAFETY: the contract of the header: each pointer is null or valid for its type.
-    entry(|| unsafe {
-        error::clear(error)?;
-        handle::write(out, std::ptr::null_mut())?;
-        let config = config::read(config, error)?;
-        let core = CircuitBreaker::try_new(config)
-            .map_err(|refused| error::report(error, &refused.into()))?;
-        handle::give(
-            out,
-            fb_breaker {
-                core,
-                listeners: Listeners::default(),
-            },
-        )
-    })
+    // SAFETY: each pointer is null or valid for its type, by the contract of the header.
+    entry(|| unsafe { make(config, Place::Heap, out, error) })
+}
+
+/// How many bytes fb_breaker_init needs, wherever they begin; at most FB_BREAKER_SIZE.
+///
+/// Returns: the number. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub extern "C" fn fb_breaker_size() -> usize {
+    handle::room::<fb_breaker>()
+}
+
+/// fb_breaker_new in memory of the caller, which stays where it is as long as the handle is used
+/// and is never given to fb_breaker_free.
+///
+/// `memory`, `memory_size`: at least fb_breaker_size() bytes. The rest: as for fb_breaker_new.
+/// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE, also when the memory is too small. Threads: any.
+/// Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_init(
+    memory: *mut c_void,
+    memory_size: usize,
+    config: *const fb_breaker_config,
+    out: *mut *mut fb_breaker,
+    error: *mut fb_error,
+) -> fb_status {
+    // SAFETY: each pointer is null or valid for its type, and the memory is as large as said, by the contract of the header.
+    entry(|| unsafe { make(config, Place::Memory(memory, memory_size), out, error) })
 }
 
 /// Frees a breaker. Permits that are still out may be thrown away; settling one is not allowed any
@@ -49,6 +92,7 @@ pub unsafe extern "C" fn fb_breaker_new(
 ///
 /// `breaker`: from fb_breaker_new, not used by any thread any more; or NULL, then nothing happens.
 /// Returns: nothing. Threads: one. Signals: not safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_free(breaker: *mut fb_breaker) {
     entry(|| {
@@ -90,6 +134,7 @@ unsafe fn acquire(
 /// until another request can be admitted, or FB_RETRY_UNKNOWN.
 /// Returns: FB_OK; FB_OPEN; FB_HALF_OPEN_FULL; FB_FORCED_OPEN; FB_RAMPING; FB_EINVAL. Threads: any.
 /// Signals: safe if the transition function is.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_try_acquire(
     breaker: *const fb_breaker,
@@ -142,6 +187,7 @@ unsafe fn settle(
 /// is the same permit: settle one of them. `outcome`: an fb_outcome.
 /// Returns: FB_OK; FB_STALE when nothing changed, because the permit was settled before or its
 /// generation is over; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_settle(
     breaker: *const fb_breaker,
@@ -207,6 +253,7 @@ unsafe fn check(
 ///
 /// `retry_after_ns`: may be NULL; as for fb_breaker_try_acquire.
 /// Returns: as fb_breaker_try_acquire. Threads: any. Signals: safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_check(
     breaker: *const fb_breaker,
@@ -240,4 +287,6 @@ pub unsafe extern "C" fn fb_breaker_state(breaker: *const fb_breaker) -> fb_stat
 }
 
 // Last, so that the header tells of making and asking first.
+pub mod weighted;
+
 pub mod manual;

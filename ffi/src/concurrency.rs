@@ -2,34 +2,75 @@
 
 use crate::boundary::entry;
 use crate::error::{self, fb_error};
-use crate::handle;
+use crate::handle::{self, Place};
 use crate::status::{self, fb_status};
+use core::ffi::c_void;
 use fuseboard_core::ConcurrencyLimit;
 
 /// A concurrency limit. It needs no clock.
 pub struct fb_concurrency {
-    core: ConcurrencyLimit,
+    pub(crate) core: ConcurrencyLimit,
 }
 
-/// Makes a concurrency limit with nothing in flight.
+/// # Safety
+///
+/// `place` is writable memory or the heap; the others are null or valid for a write.
+unsafe fn make(
+    limit: u32,
+    place: Place,
+    out: *mut *mut fb_concurrency,
+    error: *mut fb_error,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        error::clear(error)?;
+        handle::write(out, core::ptr::null_mut())?;
+        let made = ConcurrencyLimit::try_new(limit).map(|core| fb_concurrency { core });
+        error::give(place, out, error, made)
+    }
+}
+
+/// Makes a concurrency limit, with nothing in flight.
 ///
 /// `limit`: calls in flight at once, at least 1. `out`: the new handle, for fb_concurrency_free;
 /// NULL unless FB_OK. `error`: may be NULL; names the refused setting, "limit".
 /// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_concurrency_new(
     limit: u32,
     out: *mut *mut fb_concurrency,
     error: *mut fb_error,
 ) -> fb_status {
-    // SAFETY: the contract of the header: each pointer is null or valid for its type.
-    entry(|| unsafe {
-        error::clear(error)?;
-        handle::write(out, std::ptr::null_mut())?;
-        let core = ConcurrencyLimit::try_new(limit)
-            .map_err(|refused| error::report(error, &refused.into()))?;
-        handle::give(out, fb_concurrency { core })
-    })
+    // SAFETY: each pointer is null or valid for its type, by the contract of the header.
+    entry(|| unsafe { make(limit, Place::Heap, out, error) })
+}
+
+/// How many bytes fb_concurrency_init needs, wherever they begin.
+///
+/// Returns: the number. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub extern "C" fn fb_concurrency_size() -> usize {
+    handle::room::<fb_concurrency>()
+}
+
+/// fb_concurrency_new in memory of the caller, which stays where it is as long as the handle is
+/// used and is never given to fb_concurrency_free.
+///
+/// `memory`, `memory_size`: at least fb_concurrency_size() bytes. The rest: as for
+/// fb_concurrency_new.
+/// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+/// Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_concurrency_init(
+    memory: *mut c_void,
+    memory_size: usize,
+    limit: u32,
+    out: *mut *mut fb_concurrency,
+    error: *mut fb_error,
+) -> fb_status {
+    // SAFETY: each pointer is null or valid for its type, and the memory is as large as said, by the contract of the header.
+    entry(|| unsafe { make(limit, Place::Memory(memory, memory_size), out, error) })
 }
 
 /// Frees a concurrency limit.
@@ -37,6 +78,7 @@ pub unsafe extern "C" fn fb_concurrency_new(
 /// `concurrency`: from fb_concurrency_new, not used by any thread any more; or NULL, then nothing
 /// happens.
 /// Returns: nothing. Threads: one. Signals: not safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_concurrency_free(concurrency: *mut fb_concurrency) {
     entry(|| {
@@ -57,6 +99,27 @@ pub unsafe extern "C" fn fb_concurrency_try_acquire(
         // SAFETY: a live handle, by the contract of the header.
         let concurrency = unsafe { handle::shared(concurrency) }?;
         Ok(status::decided(concurrency.core.acquire_raw()).0)
+    })
+}
+
+/// fb_concurrency_try_acquire for a call of some importance: the less important it is, the fewer of
+/// the places it may take.
+///
+/// `sheds_from_ppm`: the share of the places that is there for calls of priority 0, in parts per
+/// million, 0 to 1000000. `priority`: 0 to 255; 255 may take every place.
+/// Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_concurrency_try_acquire_prioritized(
+    concurrency: *const fb_concurrency,
+    sheds_from_ppm: u32,
+    priority: u8,
+) -> fb_status {
+    entry(|| {
+        let shedding = crate::adaptive::shedding(sheds_from_ppm)?;
+        // SAFETY: a live handle, by the contract of the header.
+        let concurrency = unsafe { handle::shared(concurrency) }?;
+        let decision = concurrency.core.acquire_raw_prioritized(shedding, priority);
+        Ok(status::decided(decision).0)
     })
 }
 
@@ -121,9 +184,6 @@ pub unsafe extern "C" fn fb_concurrency_set_limit(
     // SAFETY: the contract of the header: each pointer is null or valid for its type.
     entry(|| unsafe {
         error::clear(error)?;
-        match handle::shared(concurrency)?.core.set_limit(limit) {
-            Ok(()) => Ok(fb_status::FB_OK),
-            Err(refused) => Err(error::report(error, &refused.into())),
-        }
+        error::done(error, handle::shared(concurrency)?.core.set_limit(limit))
     })
 }

@@ -104,7 +104,7 @@ impl fb_breaker_config {
         reserved: 0,
     };
 
-    fn window(&self) -> Result<Window, Refused> {
+    fn window(&self) -> Result<Window, Refused<'static>> {
         const TIME: i32 = fb_window::FB_WINDOW_TIME as i32;
         const COUNT: i32 = fb_window::FB_WINDOW_COUNT as i32;
         const CONSECUTIVE: i32 = fb_window::FB_WINDOW_CONSECUTIVE as i32;
@@ -128,7 +128,7 @@ impl fb_breaker_config {
         }
     }
 
-    fn core(&self) -> Result<CircuitBreakerConfig, Refused> {
+    fn core(&self) -> Result<CircuitBreakerConfig, Refused<'static>> {
         for (field, given, most, allowed) in [
             ("count_overdue", self.count_overdue, 1, "0 (off) or 1 (on)"),
             (
@@ -167,7 +167,7 @@ impl fb_breaker_config {
 }
 
 /// The core takes shares as decimals and keeps millionths, so the way there and back is exact.
-fn share(ppm: u32) -> f64 {
+pub(crate) fn share(ppm: u32) -> f64 {
     f64::from(ppm) / 1_000_000.0
 }
 
@@ -217,6 +217,9 @@ pub unsafe extern "C" fn fb_breaker_config_init(
         Ok(fb_status::FB_OK)
     })
 }
+
+// Last, so that the header tells of the struct first.
+pub mod text;
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,10 @@
 //! Which setting was refused and why, in memory that the caller owns.
 
-use crate::handle;
+use crate::handle::{self, Place};
 use crate::status::fb_status;
+use core::ffi::c_char;
+use core::fmt::{self, Write};
 use fuseboard_core::ConfigError;
-use std::ffi::c_char;
-use std::fmt::{self, Write};
 
 /// Bytes of fb_error.field, its NUL included.
 pub const FB_ERROR_FIELD_SIZE: usize = 32;
@@ -24,31 +24,37 @@ pub struct fb_error {
 }
 
 /// A refused setting, found by the core or here.
-pub(crate) enum Refused {
+pub(crate) enum Refused<'a> {
     Config(ConfigError),
+    /// What a text says.
+    Text {
+        field: &'a str,
+        given: &'a str,
+        allowed: &'static str,
+    },
     Member {
-        field: &'static str,
+        field: &'a str,
         given: i64,
         allowed: &'static str,
     },
 }
 
-impl From<ConfigError> for Refused {
+impl From<ConfigError> for Refused<'_> {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
     }
 }
 
-impl Refused {
-    fn field(&self) -> &'static str {
+impl Refused<'_> {
+    fn field(&self) -> &str {
         match self {
             Self::Config(error) => error.field(),
-            Self::Member { field, .. } => field,
+            Self::Member { field, .. } | Self::Text { field, .. } => field,
         }
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for Refused<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
@@ -56,9 +62,12 @@ impl fmt::Display for Refused {
                 field,
                 given,
                 allowed,
-            } => {
-                write!(f, "{field} is {given}; allowed: {allowed}")
-            }
+            } => write!(f, "{field} is {given}; allowed: {allowed}"),
+            Self::Text {
+                field,
+                given,
+                allowed,
+            } => write!(f, "{field} is {given}; allowed: {allowed}"),
         }
     }
 }
@@ -82,7 +91,7 @@ pub(crate) unsafe fn clear(error: *mut fb_error) -> Result<(), fb_status> {
 /// # Safety
 ///
 /// The pointer is null or valid for a write.
-pub(crate) unsafe fn report(error: *mut fb_error, refused: &Refused) -> fb_status {
+pub(crate) unsafe fn report(error: *mut fb_error, refused: &Refused<'_>) -> fb_status {
     let filled = fb_error {
         field: text(&refused.field()),
         message: text(refused),
@@ -91,6 +100,41 @@ pub(crate) unsafe fn report(error: *mut fb_error, refused: &Refused) -> fb_statu
     match unsafe { handle::write_if_wanted(error, filled) } {
         Ok(()) => fb_status::FB_ECONFIG,
         Err(status) => status,
+    }
+}
+
+/// Gives what was made to C, or says what was refused.
+///
+/// # Safety
+///
+/// As for [`handle::give`] and [`report`].
+pub(crate) unsafe fn give<T>(
+    place: Place,
+    out: *mut *mut T,
+    error: *mut fb_error,
+    made: Result<T, ConfigError>,
+) -> Result<fb_status, fb_status> {
+    match made {
+        // SAFETY: the caller's promises are the same.
+        Ok(value) => unsafe { handle::give(place, out, value) },
+        // SAFETY: the caller's promises are the same.
+        Err(refused) => Err(unsafe { report(error, &refused.into()) }),
+    }
+}
+
+/// `FB_OK`, or says what was refused.
+///
+/// # Safety
+///
+/// As for [`report`].
+pub(crate) unsafe fn done(
+    error: *mut fb_error,
+    changed: Result<(), ConfigError>,
+) -> Result<fb_status, fb_status> {
+    match changed {
+        Ok(()) => Ok(fb_status::FB_OK),
+        // SAFETY: the caller's promise is the same.
+        Err(refused) => Err(unsafe { report(error, &refused.into()) }),
     }
 }
 

@@ -4,8 +4,10 @@ use crate::boundary::entry;
 use crate::breaker::fb_breaker;
 use crate::handle;
 use crate::status::{fb_state, fb_status};
-use fuseboard_core::{Cause, Observer, Transition};
-use std::ffi::c_void;
+#[cfg(feature = "std")]
+use core::ffi::c_void;
+use fuseboard_core::{Cause, Observer, Transition, TransitionLog};
+#[cfg(feature = "std")]
 use std::sync::OnceLock;
 
 /// Why a state changed.
@@ -86,28 +88,43 @@ impl From<&Transition> for fb_transition {
 /// Is told of each state change, on the thread that caused it, after it is true and with no lock
 /// held, so it may call the breaker. It must not free it, throw a C++ exception, or longjmp out.
 /// `user` is what was registered; `transition` is valid during the call.
+#[cfg(feature = "std")]
 pub type fb_transition_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, transition: *const fb_transition)>;
 
+#[cfg(feature = "std")]
 struct Listener {
     function: unsafe extern "C" fn(*mut c_void, *const fb_transition),
     user: *mut c_void,
 }
 
+#[cfg(feature = "std")]
 // SAFETY: the pointer is only passed on, and fb_breaker_on_transition asks for one that every
 // thread may use.
 unsafe impl Send for Listener {}
+#[cfg(feature = "std")]
 // SAFETY: as above; nothing in it ever changes.
 unsafe impl Sync for Listener {}
 
-/// The breaker's transition function, set at most once: so it can neither change nor go away under
-/// a call that runs, and reading it is one load.
+/// How many of its last changes of state a breaker keeps.
+pub const FB_TRANSITIONS_KEPT: usize = 8;
+
+/// Who learns of a breaker's changes of state.
 #[derive(Default)]
-pub(crate) struct Listeners(OnceLock<Listener>);
+pub(crate) struct Listeners {
+    /// For whoever asks later.
+    pub(crate) log: TransitionLog<FB_TRANSITIONS_KEPT>,
+    /// The transition function, set at most once: so it can neither change nor go away under a call that runs, and
+    /// reading it is one load.
+    #[cfg(feature = "std")]
+    function: OnceLock<Listener>,
+}
 
 impl Observer for Listeners {
     fn transition(&self, transition: &Transition) {
-        if let Some(listener) = self.0.get() {
+        self.log.transition(transition);
+        #[cfg(feature = "std")]
+        if let Some(listener) = self.function.get() {
             let transition = fb_transition::from(transition);
             // SAFETY: whoever registered the function promised that any thread may call it with
             // `user` as long as the breaker lives, and the breaker lives during this call.
@@ -116,12 +133,55 @@ impl Observer for Listeners {
     }
 }
 
+/// Reads the last changes of state, without a transition function: for a program that looks from time to time.
+/// Of more changes than FB_TRANSITIONS_KEPT since the last look, the oldest are lost, and `lost` says so.
+///
+/// `generation`: in: the change after which to begin, 0 at first; out: the newest one read, for the
+/// next time. `transitions`, `capacity`: room for so many, oldest first. `struct_size`:
+/// sizeof(fb_transition). `count`: written; how many were read; when it is `capacity` there may be
+/// more. `lost`: may be NULL; changes before the newest one read that are not there any more.
+/// Returns: FB_OK; FB_EINVAL; FB_ESIZE. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_transitions(
+    breaker: *const fb_breaker,
+    generation: *mut u32,
+    transitions: *mut fb_transition,
+    capacity: usize,
+    struct_size: usize,
+    count: *mut usize,
+    lost: *mut u32,
+) -> fb_status {
+    // SAFETY: the contract of the header: each pointer is null or valid for its type, `transitions` for so many.
+    entry(|| unsafe {
+        let since = *handle::shared(generation)?;
+        handle::usable(transitions)?;
+        if struct_size != size_of::<fb_transition>() {
+            return Err(fb_status::FB_ESIZE);
+        }
+        handle::write(count, 0)?;
+        let log = &handle::shared(breaker)?.listeners.log;
+        let (mut newest, mut read) = (since, 0);
+        for transition in log.since(since).transitions.iter().take(capacity) {
+            transitions.add(read).write(transition.into());
+            newest = transition.generation;
+            read += 1;
+        }
+        // Generations count modulo 2^28.
+        let passed = newest.wrapping_sub(since) & ((1 << 28) - 1);
+        handle::write(generation, newest)?;
+        handle::write(count, read)?;
+        handle::write_if_wanted(lost, passed - read as u32)?;
+        Ok(fb_status::FB_OK)
+    })
+}
+
 /// Registers the function that is told of each state change. Once for a breaker, best before other
 /// threads have it: what changed earlier is not reported.
 ///
 /// `on_transition`: the function. `user`: passed to it; may be NULL; with what it points to, usable
 /// from every thread that uses the breaker, until the breaker is freed.
 /// Returns: FB_OK; FB_EINVAL; FB_EBUSY when there is one already. Threads: any. Signals: not safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_on_transition(
     breaker: *const fb_breaker,
@@ -132,7 +192,7 @@ pub unsafe extern "C" fn fb_breaker_on_transition(
         // SAFETY: a live handle, by the contract of the header.
         let breaker = unsafe { handle::shared(breaker) }?;
         let function = on_transition.ok_or(fb_status::FB_EINVAL)?;
-        match breaker.listeners.0.set(Listener { function, user }) {
+        match breaker.listeners.function.set(Listener { function, user }) {
             Ok(()) => Ok(fb_status::FB_OK),
             Err(_) => Err(fb_status::FB_EBUSY),
         }

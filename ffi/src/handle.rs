@@ -1,6 +1,8 @@
 //! Pointers from C become references, values or a refusal here, and nowhere else.
 
 use crate::status::fb_status;
+use core::ffi::c_void;
+#[cfg(feature = "std")]
 use std::alloc::{Layout, alloc};
 
 /// A struct shared with C whose first member is `size_t struct_size`.
@@ -77,6 +79,7 @@ pub(crate) unsafe fn write_if_wanted<T>(out: *mut T, value: T) -> Result<(), fb_
 }
 
 /// Puts a value on the heap; `FB_ENOMEM` where `Box::new` would abort the host.
+#[cfg(feature = "std")]
 pub(crate) fn boxed<T>(value: T) -> Result<Box<T>, fb_status> {
     const { assert!(size_of::<T>() > 0) };
     // SAFETY: the size is not zero.
@@ -91,14 +94,62 @@ pub(crate) fn boxed<T>(value: T) -> Result<Box<T>, fb_status> {
     })
 }
 
+/// Where a new object is put.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// On the heap, to be freed.
+    #[cfg(feature = "std")]
+    Heap,
+    /// At the first fitting address of the caller's memory, which has so many bytes.
+    Memory(*mut c_void, usize),
+}
+
+/// How many bytes hold a `T`, wherever they begin.
+pub(crate) const fn room<T>() -> usize {
+    size_of::<T>() + align_of::<T>() - 1
+}
+
+/// The first address of the memory that fits a `T`, and what is behind it; `FB_ESIZE` where it does not fit in.
+///
+/// # Safety
+///
+/// The pointer is null or points to so many bytes.
+pub(crate) unsafe fn carve<T>(
+    memory: *mut c_void,
+    size: usize,
+) -> Result<(*mut T, *mut c_void, usize), fb_status> {
+    usable(memory)?;
+    let memory = memory.cast::<u8>();
+    let skip = memory.align_offset(align_of::<T>());
+    let used = skip.saturating_add(size_of::<T>());
+    let left = size.checked_sub(used).ok_or(fb_status::FB_ESIZE)?;
+    // SAFETY: both stay inside of the memory, or one behind its end.
+    unsafe { Ok((memory.add(skip).cast(), memory.add(used).cast(), left)) }
+}
+
 /// Gives a new object to C.
 ///
 /// # Safety
 ///
-/// As for [`write`].
-pub(crate) unsafe fn give<T>(out: *mut *mut T, value: T) -> Result<fb_status, fb_status> {
+/// As for [`write`]; a place in memory is as large as it says and nobody else's.
+pub(crate) unsafe fn give<T>(
+    place: Place,
+    out: *mut *mut T,
+    value: T,
+) -> Result<fb_status, fb_status> {
     usable(out)?;
-    let handle = Box::into_raw(boxed(value)?);
+    let handle = match place {
+        #[cfg(feature = "std")]
+        Place::Heap => Box::into_raw(boxed(value)?),
+        Place::Memory(memory, size) => {
+            // SAFETY: the caller's promise is the same; the address fits.
+            unsafe {
+                let (handle, ..) = carve::<T>(memory, size)?;
+                handle.write(value);
+                handle
+            }
+        }
+    };
     // SAFETY: the caller's promise is the same.
     unsafe { write(out, handle) }?;
     Ok(fb_status::FB_OK)
@@ -108,7 +159,8 @@ pub(crate) unsafe fn give<T>(out: *mut *mut T, value: T) -> Result<fb_status, fb
 ///
 /// # Safety
 ///
-/// The pointer is null or came from [`give`], was not freed, and nobody uses it any more.
+/// The pointer is null or came from [`give`] on the heap, was not freed, and nobody uses it any more.
+#[cfg(feature = "std")]
 pub(crate) unsafe fn free<T>(pointer: *mut T) {
     if !pointer.is_null() {
         // SAFETY: `give` made it from a `Box` and the caller gives it up.

@@ -6,6 +6,7 @@
 //! `handle` turns pointers into references or `FB_EINVAL`, then the core decides.
 
 // Names are C's, so that one search finds the declaration, its documentation and its code.
+#![cfg_attr(not(feature = "std"), no_std)]
 #![allow(non_camel_case_types)]
 #![allow(clippy::enum_variant_names)]
 // What a pointer must be is said once for all functions, at the head of the header.
@@ -14,8 +15,11 @@
 #![allow(clippy::doc_markdown)]
 
 mod boundary;
+#[cfg(feature = "std")]
 mod clock;
 mod handle;
+#[cfg(all(not(feature = "std"), not(test)))]
+mod panic;
 
 // In the order in which the header tells it.
 pub mod version;
@@ -34,11 +38,32 @@ pub mod snapshot;
 
 pub mod event;
 
+pub mod reservation;
+
 pub mod token_bucket;
 
+#[cfg(feature = "std")]
 pub mod sliding_log;
 
+pub mod sliding_counter;
+
+pub mod fixed_window;
+
+pub mod leaky_bucket;
+
+pub mod keyed;
+
 pub mod concurrency;
+
+pub mod adaptive;
+
+pub mod admission;
+
+pub mod retry_budget;
+
+pub mod throttle;
+
+pub mod codel;
 
 const _: () = assert!(
     fuseboard_core::LOCK_FREE,

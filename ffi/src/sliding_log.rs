@@ -1,9 +1,10 @@
 //! fb_sliding_log: at most so many in any window, exactly.
 
 use crate::boundary::entry;
+#[cfg(feature = "std")]
 use crate::clock;
 use crate::error::{self, Refused, fb_error};
-use crate::handle;
+use crate::handle::{self, Place};
 use crate::status::{self, fb_status};
 use fuseboard_core::{ConfigError, Nanos, Rejected, SlidingWindowRateLimiter};
 
@@ -34,7 +35,7 @@ impl<const N: usize> Log for SlidingWindowRateLimiter<N> {
 
 /// Why there is no log.
 enum Failed {
-    Setting(Refused),
+    Setting(Refused<'static>),
     Memory(fb_status),
 }
 
@@ -83,7 +84,7 @@ pub unsafe extern "C" fn fb_sliding_log_new(
         error::clear(error)?;
         handle::write(out, std::ptr::null_mut())?;
         match log(limit, Nanos::new(window_ns)) {
-            Ok(core) => handle::give(out, fb_sliding_log { core }),
+            Ok(core) => handle::give(Place::Heap, out, fb_sliding_log { core }),
             Err(Failed::Setting(refused)) => Err(error::report(error, &refused)),
             Err(Failed::Memory(status)) => Err(status),
         }
@@ -128,6 +129,7 @@ unsafe fn acquire(
 /// long until this request can be admitted if nobody else takes the place, or FB_RETRY_UNKNOWN.
 /// Returns: FB_OK; FB_LIMITED; FB_NEVER when `cost` is more than the limit; FB_EINVAL. Threads: any.
 /// Signals: safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_sliding_log_try_acquire(
     log: *const fb_sliding_log,
@@ -170,6 +172,7 @@ unsafe fn count(
 ///
 /// `available`: written.
 /// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_sliding_log_available(
     log: *const fb_sliding_log,

@@ -2,6 +2,7 @@
 
 use crate::boundary::entry;
 use crate::breaker::fb_breaker;
+#[cfg(feature = "std")]
 use crate::clock;
 use crate::handle::{self, LeadingSize};
 use crate::status::{self, fb_state, fb_status};
@@ -106,6 +107,7 @@ unsafe fn snapshot_into(
 ///
 /// `snapshot`: its struct_size must be set; the rest is written.
 /// Returns: FB_OK; FB_EINVAL; FB_ESIZE. Threads: any. Signals: safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_snapshot(
     breaker: *const fb_breaker,

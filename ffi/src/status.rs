@@ -1,7 +1,7 @@
 //! The answers: statuses, states and outcomes, with numbers that never change meaning.
 
+use core::ffi::{CStr, c_char};
 use fuseboard_core::{Nanos, Outcome, Reason, Rejected, Settled, State};
-use std::ffi::{CStr, c_char};
 
 /// What a function answers. Numbers are never reused; none is retired so far.
 #[repr(i32)]
@@ -29,7 +29,7 @@ pub enum fb_status {
     /// An argument is NULL, not aligned, or not one of the allowed numbers.
     FB_EINVAL = -1,
     /// struct_size is not the size that this library knows: the header does not fit the library,
-    /// or the member was not set.
+    /// or the member was not set; or the memory given is too small for the object.
     FB_ESIZE = -2,
     /// Out of memory.
     FB_ENOMEM = -3,
@@ -74,7 +74,7 @@ impl fb_status {
             Self::FB_NEVER => c"the cost is more than the limiter can ever admit",
             Self::FB_STALE => c"nothing changed: settled before, or its generation is over",
             Self::FB_EINVAL => c"an argument is NULL, not aligned, or out of its range",
-            Self::FB_ESIZE => c"struct_size does not fit this library",
+            Self::FB_ESIZE => c"struct_size does not fit this library, or memory is too small",
             Self::FB_ENOMEM => c"out of memory",
             Self::FB_ECONFIG => c"a setting is refused",
             Self::FB_EPANIC => c"a defect inside the library",

@@ -1,15 +1,39 @@
 //! fb_token_bucket: a sustained rate with a burst.
 
 use crate::boundary::entry;
+#[cfg(feature = "std")]
 use crate::clock;
 use crate::error::{self, fb_error};
-use crate::handle;
+use crate::handle::{self, Place};
 use crate::status::{self, fb_status};
+use core::ffi::c_void;
 use fuseboard_core::{Nanos, Rate, TokenBucketRateLimiter};
 
 /// A token bucket: admits `units` each `per_ns`, and up to `burst` at once.
 pub struct fb_token_bucket {
-    core: TokenBucketRateLimiter,
+    pub(crate) core: TokenBucketRateLimiter,
+}
+
+/// # Safety
+///
+/// `place` is writable memory or the heap; the others are null or valid for a write.
+unsafe fn make(
+    units: u64,
+    per_ns: u64,
+    burst: u64,
+    place: Place,
+    out: *mut *mut fb_token_bucket,
+    error: *mut fb_error,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        error::clear(error)?;
+        handle::write(out, core::ptr::null_mut())?;
+        let rate = Rate::new(units, Nanos::new(per_ns));
+        let made =
+            TokenBucketRateLimiter::try_new(rate, burst).map(|core| fb_token_bucket { core });
+        error::give(place, out, error, made)
+    }
 }
 
 /// Makes a token bucket, full.
@@ -18,6 +42,7 @@ pub struct fb_token_bucket {
 /// are admitted at once, the first included. `out`: the new handle, for fb_token_bucket_free; NULL
 /// unless FB_OK. `error`: may be NULL; names the refused setting, "rate" or "burst".
 /// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_token_bucket_new(
     units: u64,
@@ -26,14 +51,45 @@ pub unsafe extern "C" fn fb_token_bucket_new(
     out: *mut *mut fb_token_bucket,
     error: *mut fb_error,
 ) -> fb_status {
-    // SAFETY: the contract of the header: each pointer is null or valid for its type.
+    // SAFETY: each pointer is null or valid for its type, by the contract of the header.
+    entry(|| unsafe { make(units, per_ns, burst, Place::Heap, out, error) })
+}
+
+/// How many bytes fb_token_bucket_init needs, wherever they begin.
+///
+/// Returns: the number. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub extern "C" fn fb_token_bucket_size() -> usize {
+    handle::room::<fb_token_bucket>()
+}
+
+/// fb_token_bucket_new in memory of the caller, which stays where it is as long as the handle is
+/// used and is never given to fb_token_bucket_free.
+///
+/// `memory`, `memory_size`: at least fb_token_bucket_size() bytes. The rest: as for
+/// fb_token_bucket_new.
+/// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+/// Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_token_bucket_init(
+    memory: *mut c_void,
+    memory_size: usize,
+    units: u64,
+    per_ns: u64,
+    burst: u64,
+    out: *mut *mut fb_token_bucket,
+    error: *mut fb_error,
+) -> fb_status {
+    // SAFETY: each pointer is null or valid for its type, and the memory is as large as said, by the contract of the header.
     entry(|| unsafe {
-        error::clear(error)?;
-        handle::write(out, std::ptr::null_mut())?;
-        let rate = Rate::new(units, Nanos::new(per_ns));
-        let core = TokenBucketRateLimiter::try_new(rate, burst)
-            .map_err(|refused| error::report(error, &refused.into()))?;
-        handle::give(out, fb_token_bucket { core })
+        make(
+            units,
+            per_ns,
+            burst,
+            Place::Memory(memory, memory_size),
+            out,
+            error,
+        )
     })
 }
 
@@ -42,6 +98,7 @@ pub unsafe extern "C" fn fb_token_bucket_new(
 /// `bucket`: from fb_token_bucket_new, not used by any thread any more; or NULL, then nothing
 /// happens.
 /// Returns: nothing. Threads: one. Signals: not safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_token_bucket_free(bucket: *mut fb_token_bucket) {
     entry(|| {
@@ -76,6 +133,7 @@ unsafe fn acquire(
 /// long until this request can be admitted if nobody else takes the place, or FB_RETRY_UNKNOWN.
 /// Returns: FB_OK; FB_LIMITED; FB_NEVER when `cost` is more than the burst; FB_EINVAL. Threads: any.
 /// Signals: safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_token_bucket_try_acquire(
     bucket: *const fb_token_bucket,
@@ -119,6 +177,7 @@ unsafe fn give_back(
 ///
 /// `cost`: at most what was taken.
 /// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_token_bucket_refund(
     bucket: *const fb_token_bucket,
@@ -159,6 +218,7 @@ unsafe fn count(
 ///
 /// `available`: written.
 /// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_token_bucket_available(
     bucket: *const fb_token_bucket,
@@ -197,14 +257,8 @@ pub unsafe extern "C" fn fb_token_bucket_configure(
     // SAFETY: the contract of the header: each pointer is null or valid for its type.
     entry(|| unsafe {
         error::clear(error)?;
-        let bucket = handle::shared(bucket)?;
-        match bucket
-            .core
-            .configure(Rate::new(units, Nanos::new(per_ns)), burst)
-        {
-            Ok(()) => Ok(fb_status::FB_OK),
-            Err(refused) => Err(error::report(error, &refused.into())),
-        }
+        let rate = Rate::new(units, Nanos::new(per_ns));
+        error::done(error, handle::shared(bucket)?.core.configure(rate, burst))
     })
 }
 
@@ -219,3 +273,6 @@ pub unsafe extern "C" fn fb_token_bucket_reset(bucket: *const fb_token_bucket) -
         Ok(fb_status::FB_OK)
     })
 }
+
+// Last, so that the header tells of making and asking first.
+pub mod reserving;

@@ -1,6 +1,6 @@
 //! Which library this is, at compile time and at run time.
 
-use std::ffi::{CStr, c_char};
+use core::ffi::{CStr, c_char};
 
 /// Raised whenever a program compiled with an older header could misbehave with this library.
 pub const FB_ABI_VERSION: u32 = 0;

@@ -172,6 +172,18 @@ fn smoke() {
     every_way("smoke", "c99");
 }
 
+/// X1, and every policy beside the breaker.
+#[test]
+fn policies() {
+    every_way("policies", "c99");
+}
+
+/// B13, B15, O1: settings as text, weights, changes of state read later, memory of the program.
+#[test]
+fn settings() {
+    every_way("settings", "c11");
+}
+
 /// P1, and what happens to wrong arguments.
 #[test]
 fn misuse() {

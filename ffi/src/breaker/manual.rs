@@ -3,6 +3,7 @@
 
 use crate::boundary::entry;
 use crate::breaker::fb_breaker;
+#[cfg(feature = "std")]
 use crate::clock;
 use crate::config::{self, fb_breaker_config};
 use crate::error::{self, fb_error};
@@ -28,6 +29,7 @@ unsafe fn operate(
 /// Holds the breaker open until fb_breaker_reset. Permits that are out count for nothing.
 ///
 /// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_force_open(breaker: *const fb_breaker) -> fb_status {
     // SAFETY: a live handle, by the contract of the header.
@@ -47,10 +49,48 @@ pub unsafe extern "C" fn fb_breaker_force_open_at(
     entry(|| unsafe { operate(breaker, Nanos::new(now_ns), CircuitBreaker::force_open) })
 }
 
+/// Holds the breaker open until a moment; then it probes as after any opening. Permits that are out
+/// count for nothing.
+///
+/// `until_ns`: by the breaker's clock, not from now on.
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+#[cfg(feature = "std")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_force_open_until(
+    breaker: *const fb_breaker,
+    until_ns: u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe {
+        operate(breaker, clock::monotonic(), |core, now, listeners| {
+            core.force_open_until(Nanos::new(until_ns), now, listeners);
+        })
+    })
+}
+
+/// fb_breaker_force_open_until at a given time.
+///
+/// `now_ns`: the time. The rest, and Returns: as fb_breaker_force_open_until. Threads: any.
+/// Signals: safe if the transition function is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_force_open_until_at(
+    breaker: *const fb_breaker,
+    until_ns: u64,
+    now_ns: u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe {
+        operate(breaker, Nanos::new(now_ns), |core, now, listeners| {
+            core.force_open_until(Nanos::new(until_ns), now, listeners);
+        })
+    })
+}
+
 /// Lets every call pass and counts nothing, until fb_breaker_reset. Permits that are out count for
 /// nothing.
 ///
 /// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_disable(breaker: *const fb_breaker) -> fb_status {
     // SAFETY: a live handle, by the contract of the header.
@@ -74,6 +114,7 @@ pub unsafe extern "C" fn fb_breaker_disable_at(
 /// nothing.
 ///
 /// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_metrics_only(breaker: *const fb_breaker) -> fb_status {
     // SAFETY: a live handle, by the contract of the header.
@@ -96,6 +137,7 @@ pub unsafe extern "C" fn fb_breaker_metrics_only_at(
 /// Closes the breaker with an empty window. Permits that are out count for nothing.
 ///
 /// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_reset(breaker: *const fb_breaker) -> fb_status {
     // SAFETY: a live handle, by the contract of the header.
@@ -129,9 +171,6 @@ pub unsafe extern "C" fn fb_breaker_configure(
         error::clear(error)?;
         let breaker = handle::shared(breaker)?;
         let config = config::read(config, error)?;
-        match breaker.core.configure(config) {
-            Ok(()) => Ok(fb_status::FB_OK),
-            Err(refused) => Err(error::report(error, &refused.into())),
-        }
+        error::done(error, breaker.core.configure(config))
     })
 }

@@ -1,0 +1,286 @@
+//! fb_leaky_bucket: requests leave one by one, at a steady pace.
+
+use crate::boundary::entry;
+#[cfg(feature = "std")]
+use crate::clock;
+use crate::error::{self, fb_error};
+use crate::handle::{self, Place};
+use crate::status::{self, fb_status};
+use core::ffi::c_void;
+use fuseboard_core::{LeakyBucket, Nanos, Rate};
+
+/// A leaky bucket: requests leave one by one, `units` each `per_ns`, and up to `queue` of them wait
+/// for their turn.
+pub struct fb_leaky_bucket {
+    pub(crate) core: LeakyBucket,
+}
+
+/// # Safety
+///
+/// `place` is writable memory or the heap; the others are null or valid for a write.
+unsafe fn make(
+    units: u64,
+    per_ns: u64,
+    queue: u64,
+    place: Place,
+    out: *mut *mut fb_leaky_bucket,
+    error: *mut fb_error,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        error::clear(error)?;
+        handle::write(out, core::ptr::null_mut())?;
+        error::give(
+            place,
+            out,
+            error,
+            LeakyBucket::try_new(Rate::new(units, Nanos::new(per_ns)), queue)
+                .map(|core| fb_leaky_bucket { core }),
+        )
+    }
+}
+
+/// Makes a leaky bucket, empty.
+///
+/// `units`, `per_ns`: the pace, for example 100 and 1000000000 for 100 a second. `queue`: how many
+/// may wait; 0: none. `out`: the new handle, for fb_leaky_bucket_free; NULL unless FB_OK. `error`:
+/// may be NULL; names the refused setting, "rate" or "queue".
+/// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+#[cfg(feature = "std")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_leaky_bucket_new(
+    units: u64,
+    per_ns: u64,
+    queue: u64,
+    out: *mut *mut fb_leaky_bucket,
+    error: *mut fb_error,
+) -> fb_status {
+    // SAFETY: each pointer is null or valid for its type, by the contract of the header.
+    entry(|| unsafe { make(units, per_ns, queue, Place::Heap, out, error) })
+}
+
+/// How many bytes fb_leaky_bucket_init needs, wherever they begin.
+///
+/// Returns: the number. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub extern "C" fn fb_leaky_bucket_size() -> usize {
+    handle::room::<fb_leaky_bucket>()
+}
+
+/// fb_leaky_bucket_new in memory of the caller, which stays where it is as long as the handle is
+/// used and is never given to fb_leaky_bucket_free.
+///
+/// `memory`, `memory_size`: at least fb_leaky_bucket_size() bytes. The rest: as for
+/// fb_leaky_bucket_new.
+/// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+/// Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_leaky_bucket_init(
+    memory: *mut c_void,
+    memory_size: usize,
+    units: u64,
+    per_ns: u64,
+    queue: u64,
+    out: *mut *mut fb_leaky_bucket,
+    error: *mut fb_error,
+) -> fb_status {
+    // SAFETY: each pointer is null or valid for its type, and the memory is as large as said, by the contract of the header.
+    entry(|| unsafe {
+        make(
+            units,
+            per_ns,
+            queue,
+            Place::Memory(memory, memory_size),
+            out,
+            error,
+        )
+    })
+}
+
+/// Frees a leaky bucket.
+///
+/// `bucket`: from fb_leaky_bucket_new, not used by any thread any more; or NULL, then nothing
+/// happens.
+/// Returns: nothing. Threads: one. Signals: not safe.
+#[cfg(feature = "std")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_leaky_bucket_free(bucket: *mut fb_leaky_bucket) {
+    entry(|| {
+        // SAFETY: from fb_leaky_bucket_new and given up, by the contract above.
+        unsafe { handle::free(bucket) };
+        Ok(())
+    });
+}
+
+/// # Safety
+///
+/// `bucket` is null or a live handle; `retry_after_ns` is null or valid for a write.
+#[inline]
+unsafe fn acquire(
+    bucket: *const fb_leaky_bucket,
+    cost: u64,
+    now: Nanos,
+    retry_after_ns: *mut u64,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        let bucket = handle::shared(bucket)?;
+        let (status, wait) = status::decided(bucket.core.try_acquire_many(cost, now));
+        handle::write_if_wanted(retry_after_ns, wait)?;
+        Ok(status)
+    }
+}
+
+/// Takes `cost` turns if the first of them is now; else does not wait.
+///
+/// `cost`: the request's weight, usually 1. `retry_after_ns`: may be NULL; 0 with FB_OK, else how
+/// long until this request can be admitted if nobody else takes the place, or FB_RETRY_UNKNOWN.
+/// Returns: FB_OK; FB_LIMITED; FB_NEVER when `cost` is more than the queue can hold; FB_EINVAL.
+/// Threads: any. Signals: safe.
+#[cfg(feature = "std")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_leaky_bucket_try_acquire(
+    bucket: *const fb_leaky_bucket,
+    cost: u64,
+    retry_after_ns: *mut u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { acquire(bucket, cost, clock::monotonic(), retry_after_ns) })
+}
+
+/// fb_leaky_bucket_try_acquire at a given time.
+///
+/// `now_ns`: the time. The rest, and Returns: as fb_leaky_bucket_try_acquire. Threads: any.
+/// Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_leaky_bucket_try_acquire_at(
+    bucket: *const fb_leaky_bucket,
+    cost: u64,
+    now_ns: u64,
+    retry_after_ns: *mut u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { acquire(bucket, cost, Nanos::new(now_ns), retry_after_ns) })
+}
+
+/// # Safety
+///
+/// `bucket` is null or a live handle.
+unsafe fn give_back(
+    bucket: *const fb_leaky_bucket,
+    cost: u64,
+    now: Nanos,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promise is the same.
+    unsafe { handle::shared(bucket) }?.core.refund(cost, now);
+    Ok(fb_status::FB_OK)
+}
+
+/// Gives back what was taken for work that was not done.
+///
+/// `cost`: at most what was taken.
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[cfg(feature = "std")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_leaky_bucket_refund(
+    bucket: *const fb_leaky_bucket,
+    cost: u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { give_back(bucket, cost, clock::monotonic()) })
+}
+
+/// fb_leaky_bucket_refund at a given time.
+///
+/// `now_ns`: the time. The rest, and Returns: as fb_leaky_bucket_refund. Threads: any. Signals:
+/// safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_leaky_bucket_refund_at(
+    bucket: *const fb_leaky_bucket,
+    cost: u64,
+    now_ns: u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { give_back(bucket, cost, Nanos::new(now_ns)) })
+}
+
+/// # Safety
+///
+/// `bucket` is null or a live handle; `available` is null or valid for a write.
+unsafe fn count(
+    bucket: *const fb_leaky_bucket,
+    now: Nanos,
+    available: *mut u64,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promises are the same.
+    unsafe { handle::write(available, handle::shared(bucket)?.core.available(now)) }?;
+    Ok(fb_status::FB_OK)
+}
+
+/// How many turns are left, those after a wait included.
+///
+/// `available`: written.
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[cfg(feature = "std")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_leaky_bucket_available(
+    bucket: *const fb_leaky_bucket,
+    available: *mut u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { count(bucket, clock::monotonic(), available) })
+}
+
+/// fb_leaky_bucket_available at a given time.
+///
+/// `now_ns`: the time. `available`: written.
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_leaky_bucket_available_at(
+    bucket: *const fb_leaky_bucket,
+    now_ns: u64,
+    available: *mut u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { count(bucket, Nanos::new(now_ns), available) })
+}
+
+/// Changes the pace and the queue of a running bucket; turns that were given stay given.
+///
+/// `units`, `per_ns`, `queue`: as for fb_leaky_bucket_new. `error`: may be NULL; names the refused
+/// setting, "rate" or "queue".
+/// Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_leaky_bucket_configure(
+    bucket: *const fb_leaky_bucket,
+    units: u64,
+    per_ns: u64,
+    queue: u64,
+    error: *mut fb_error,
+) -> fb_status {
+    // SAFETY: the contract of the header: each pointer is null or valid for its type.
+    entry(|| unsafe {
+        error::clear(error)?;
+        error::done(
+            error,
+            handle::shared(bucket)?
+                .core
+                .configure(Rate::new(units, Nanos::new(per_ns)), queue),
+        )
+    })
+}
+
+/// Empties the bucket.
+///
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_leaky_bucket_reset(bucket: *const fb_leaky_bucket) -> fb_status {
+    entry(|| {
+        // SAFETY: a live handle, by the contract of the header.
+        unsafe { handle::shared(bucket) }?.core.reset();
+        Ok(fb_status::FB_OK)
+    })
+}
+
+// Last, so that the header tells of making and asking first.
+pub mod reserving;
