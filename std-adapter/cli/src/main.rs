@@ -1,18 +1,24 @@
 //! The program `fuseboard`.
 
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+mod board;
+mod completions;
 mod demo;
+mod failure;
+mod humane;
 
 use clap::{Args, Parser, Subcommand};
+use failure::Failure;
 use std::process::ExitCode;
 
-/// Circuit breakers and limiters, at work on real traffic.
+/// Circuit breakers and limiters: shows and steers those on a board, which all processes of a host share.
 ///
 /// Without a command it runs the demo.
 #[derive(Parser)]
 #[command(name = "fuseboard", version, args_conflicts_with_subcommands = true)]
 #[command(
-    after_help = "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.\n\
-                        NO_COLOR=1 turns colours off; piped output has none."
+    after_help = "Exit status: 0 done; 1 failed, or `doctor` has found something; 2 wrong usage; 3 no such board or name;\n\
+                  130 stopped by Ctrl-C. NO_COLOR=1 turns colours off; piped output has none."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -22,6 +28,8 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
+// There is one of it: its size is no matter.
+#[allow(clippy::large_enum_variant)]
 enum Command {
     /// Sends the same load to the same failing HTTP server twice, without a breaker and with one,
     /// and compares.
@@ -31,6 +39,11 @@ enum Command {
     /// 200 times a second through a token bucket. Takes about 14 seconds and ends with `demo: ok`
     /// when the breaker did what it should.
     Demo(DemoArguments),
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    #[command(flatten)]
+    Board(board::Command),
+    /// Prints what a shell completes, for its start-up file.
+    Completions(completions::Arguments),
 }
 
 #[derive(Args, Clone, Copy)]
@@ -42,12 +55,20 @@ struct DemoArguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let DemoArguments { port } = match arguments.command {
-        Some(Command::Demo(demo)) => demo,
-        None => arguments.demo,
-    };
-    demo::run(port).unwrap_or_else(|error| {
-        anstream::eprintln!("fuseboard: {error:#}");
-        ExitCode::FAILURE
+    run(arguments).unwrap_or_else(|failure| {
+        if let Some(message) = failure.message() {
+            anstream::eprintln!("fuseboard: {message}");
+        }
+        ExitCode::from(failure.status())
     })
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    match arguments.command {
+        None => Ok(demo::run(arguments.demo.port)?),
+        Some(Command::Demo(demo)) => Ok(demo::run(demo.port)?),
+        #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+        Some(Command::Board(command)) => board::run(&command),
+        Some(Command::Completions(shell)) => completions::run::<Arguments>(&shell),
+    }
 }

@@ -1,0 +1,5 @@
+//! The program as people and scripts use it: real boards, real other processes, a real terminal.
+#![cfg(target_os = "linux")]
+
+mod commands;
+mod traffic;
