@@ -200,6 +200,14 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
         self.acquire_in(None, now, observer)
     }
 
+    /// The fast path of [`acquire`](Self::acquire) alone, for hosts whose own entry has to stay small: the permit of a breaker that is closed, not
+    /// ramping up, and counts no calls in flight. `None`: `acquire` decides.
+    #[inline]
+    pub fn acquire_at_once(&self, now: Nanos) -> Option<RawPermit> {
+        let word = self.words.state.load();
+        word.is_plainly_closed().then(|| RawPermit::new(word, now))
+    }
+
     /// What [`try_acquire`](Self::try_acquire) would decide; changes and counts nothing.
     ///
     /// # Errors

@@ -264,6 +264,57 @@ fn p4_b5_a_permit_may_be_settled_elsewhere_and_after_any_number_of_changes() {
 }
 
 #[test]
+fn b5_b17_the_fast_paths_alone_do_what_both_would_or_nothing() {
+    let config = CircuitBreakerConfig::new().minimum_requests(1);
+    let ramping = config.window(Window::Consecutive(1)).ramp_up(MINUTE);
+    for (config, at_once) in [
+        (config, true),
+        (config.window(Window::Decay { half_life: SECOND }), true),
+        (config.window(Window::Consecutive(3)), true),
+        (config.window(Window::Count(8)), false),
+    ] {
+        let breaker: CircuitBreaker = CircuitBreaker::new(config);
+        let permit = breaker.acquire_at_once(SECOND).unwrap();
+        assert_eq!(breaker.acquire(SECOND, &()), Ok(permit));
+        // The first is judged, from then on the window has reached the minimum.
+        breaker.settle(permit, Outcome::Success, SECOND, &());
+        assert_eq!(
+            breaker.succeed_at_once(permit.to_words(), SECOND),
+            at_once,
+            "{config:?}"
+        );
+        let counted = breaker.snapshot(SECOND);
+        assert_eq!(counted.totals.calls, 1 + u64::from(at_once), "{config:?}");
+        // No permit's words, or those of one that is no call.
+        for head in [0, 2, 3, 4, 5, 6, 7, 1 << 31 | 1, u64::MAX] {
+            assert!(!breaker.succeed_at_once([head, 0], SECOND), "{head:#x}");
+        }
+        breaker.reset(SECOND, &());
+        // Of a generation that is over.
+        assert!(!breaker.succeed_at_once(permit.to_words(), SECOND));
+        assert_eq!(breaker.snapshot(SECOND).totals.calls, counted.totals.calls);
+        for change in [
+            CircuitBreaker::force_open,
+            CircuitBreaker::disable,
+            CircuitBreaker::metrics_only,
+        ] {
+            change(&breaker, SECOND, &());
+            assert_eq!(breaker.acquire_at_once(SECOND), None);
+        }
+    }
+    let breaker: CircuitBreaker = CircuitBreaker::new(ramping.half_open_requests(1));
+    let outcome = |outcome, now| {
+        let permit = breaker.acquire(now, &()).unwrap();
+        breaker.settle(permit, outcome, now, &());
+    };
+    outcome(Outcome::Failure, SECOND);
+    assert_eq!(breaker.acquire_at_once(SECOND), None, "open");
+    outcome(Outcome::Success, MINUTE);
+    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(breaker.acquire_at_once(MINUTE), None, "ramping up");
+}
+
+#[test]
 fn p5_a_permit_survives_the_way_through_two_words() {
     let breaker = breaker(1);
     let mut permits = vec![breaker.acquire(SECOND, &()).unwrap()];

@@ -142,6 +142,15 @@ impl RawPermit {
         [self.head, self.started.get()]
     }
 
+    /// The permit that `words` would stand for: [`is_call_of`](Self::is_call_of) is to be asked first, which no other words pass.
+    #[inline]
+    pub(crate) const fn from_words_unchecked([head, started]: [u64; 2]) -> Self {
+        Self {
+            head,
+            started: Nanos::new(started),
+        }
+    }
+
     const_unless_faults! {
         /// The permit that `words` stand for. Words that no permit has (all zero among them) give
         /// `None`: settle them as stale.

@@ -5,9 +5,7 @@
 //! old and new values of *different* settings, never halves of one. Values are clamped when read:
 //! a word may have been written by somebody else.
 
-use crate::breaker::rules::{
-    Geometry, Kind, OpenRules, PPM, ROUND_MAX, RoundRules, Settings, TIME_WINDOWS_ONLY,
-};
+use crate::breaker::rules::{Geometry, Kind, OpenRules, PPM, ROUND_MAX, RoundRules, Settings};
 use crate::nanos::Nanos;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 
@@ -121,18 +119,15 @@ impl SettingsWords {
         Geometry {
             kind,
             size: ((shape >> 2) as u32).max(1),
-            slot: Nanos::new(self.slot.load(READ)),
+            slot: self.slot(),
             counts_overdue: shape & Geometry::OVERDUE != 0,
         }
     }
 
-    /// How long a slot is; `None`: the window is not one of time. One test of a bit, where choosing among all kinds is a jump that a
-    /// call would have to wait for.
+    /// How long a slot is; zero where the window is not one of time.
     #[inline]
-    pub(crate) fn slot_of_time(&self) -> Option<Nanos> {
-        // Of 0 to 3 only the outer two, time and decay, have the second bit clear one further on.
-        let is_time = TIME_WINDOWS_ONLY || self.shape.load(READ).wrapping_add(1) & 2 == 0;
-        is_time.then(|| Nanos::new(self.slot.load(READ)))
+    pub(crate) fn slot(&self) -> Nanos {
+        Nanos::new(self.slot.load(READ))
     }
 
     /// Whether calls in flight are counted.

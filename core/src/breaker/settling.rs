@@ -27,6 +27,14 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
         self.settle_in(None, permit, outcome, now, observer)
     }
 
+    /// The fast path of [`settle`](Self::settle) alone, for hosts that keep permits as [words](RawPermit::to_words): a call of the current
+    /// generation succeeded, was not slow, and one addition counts it. `false`: nothing was counted, `settle` it. Words of no permit
+    /// are not counted either.
+    #[inline]
+    pub fn succeed_at_once(&self, permit: [u64; 2], now: Nanos) -> bool {
+        self.record_success(None, RawPermit::from_words_unchecked(permit), now)
+    }
+
     /// Settles, and counts in `own` where the caller has a handle.
     #[inline]
     pub(super) fn settle_in(
@@ -122,8 +130,9 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
         {
             return true;
         }
-        if let Some(slot) = self.settings.slot_of_time() {
-            return own.is_none() && window.record_success(slot, self.stripe(), generation, now);
+        let slot = self.settings.slot();
+        if own.is_none() && window.record_success(slot, self.stripe(), generation, now) {
+            return true;
         }
         let kind = self.settings.geometry().kind();
         window.record_run_success(kind, self.counters(own), generation)

@@ -44,7 +44,7 @@ pub(super) struct TimeWindow<'a, const SLOTS: usize> {
 }
 
 /// The fast path of [`TimeWindow::record`]: a success that was not slow, where tick and slot are ready for it and there is
-/// nothing to judge. `false`: nothing was counted, `record` it.
+/// nothing to judge. `false`: nothing was counted, `record` it. Where the window is not one of time `slot` is zero, and no time is in it.
 #[inline]
 pub(super) fn record_success<const SLOTS: usize>(
     tick: &AtomicU64,
@@ -54,7 +54,7 @@ pub(super) fn record_success<const SLOTS: usize>(
     now: Nanos,
 ) -> bool {
     let tick = Tick::load(tick);
-    if now >= tick.end(slot) || !tick.is_mature(generation) {
+    if !tick.is_at(now, slot) || !tick.is_mature(generation) {
         return false;
     }
     let expected = Slot::empty(generation, tick.number());

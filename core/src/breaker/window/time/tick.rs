@@ -62,6 +62,14 @@ impl Tick {
         Nanos::new((self.number() + 1).saturating_mul(slot.get()))
     }
 
+    /// Whether `now` is in the slot. An older one is not, though it would count there: then the product, which is never later than
+    /// the time that raised the tick, needs no check, and no slot of length zero holds anything.
+    #[inline]
+    pub(in crate::breaker::window) fn is_at(self, now: Nanos, slot: Nanos) -> bool {
+        let start = self.number().wrapping_mul(slot.get());
+        now.get().wrapping_sub(start) < slot.get()
+    }
+
     /// Whether the window of `generation` has reached the minimum in this tick.
     pub(in crate::breaker::window) fn is_mature(self, generation: u32) -> bool {
         (self.0 ^ (MATURE | u64::from(generation))) & (MATURE | MATURE_GENERATION) == 0
