@@ -16,7 +16,7 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use fuseboard::{Board, BoardConcurrencyLimit, CircuitBreakerConfig, Rate};
+    use fuseboard::{Board, CircuitBreakerConfig, ConcurrencyLimit, Rate};
     use std::error::Error;
     use std::io::{BufRead, Write};
     use std::thread::sleep;
@@ -31,7 +31,7 @@ mod linux {
         }
     }
 
-    fn reports(board: &Board) -> Result<BoardConcurrencyLimit, Box<dyn Error>> {
+    fn reports(board: &Board) -> Result<ConcurrencyLimit, Box<dyn Error>> {
         Ok(board.concurrency_limit("reports", 4)?)
     }
 
