@@ -147,6 +147,16 @@ impl<C> CircuitBreaker<C> {
         self.shared.store.state()
     }
 
+    /// What it runs with.
+    pub(crate) fn core_config(&self) -> fuseboard_core::CircuitBreakerConfig {
+        self.shared.store.config()
+    }
+
+    /// Whether it is on a board, where changes of its state need not be this process's.
+    pub(crate) fn is_on_board(&self) -> bool {
+        self.shared.store.is_shared()
+    }
+
     /// Calls `listener` after each state change from now on that a user of this handle or its clones causes, on the thread that did.
     ///
     /// It should be quick: a call waits for it. A panic in it is reported by the panic hook and

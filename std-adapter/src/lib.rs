@@ -10,12 +10,15 @@
 //! | limit how many at once | [`ConcurrencyLimit`] |
 //! | share all of these between processes, on Linux | `Board` |
 //! | get over HTTP, guarded | `ResilientHttpClient`, with feature `reqwest` |
+//! | see what they do | [`telemetry`] |
 //! | test without waiting | [`ManualClock`] and `with_clock` |
 //!
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `reqwest` | no | `ResilientHttpClient`, plain HTTP |
 //! | `reqwest-tls` | no | the same with https |
+//! | `otel` | no | `telemetry::Telemetry`: metrics, traces and logs by OTLP over HTTP |
+//! | `otlp-grpc` | no | the same also over gRPC |
 //! | `libc-clock` | no | clocks through libc instead of from the kernel's page: slower by a third, but the program runs under valgrind |
 //!
 //! Nothing here needs a particular async runtime: a guarded future runs wherever the operation
@@ -28,6 +31,7 @@ mod clock;
 #[cfg(feature = "reqwest")]
 mod http;
 mod limiter;
+pub mod telemetry;
 
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 pub use board::{AttachedProcess, Board, BoardError, BoardOptions};
@@ -48,6 +52,11 @@ pub use limiter::{
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// And those of the guide to telemetry.
+#[cfg(all(doctest, feature = "otel"))]
+#[doc = include_str!("../../docs/telemetry.md")]
+struct TelemetryGuide;
 
 /// And those of the guide to boards.
 #[cfg(all(doctest, target_os = "linux", target_has_atomic = "64"))]

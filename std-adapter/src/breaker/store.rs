@@ -133,6 +133,20 @@ impl Store {
         with_words!(self, |words, _observer| words.state(), State::ForcedOpen)
     }
 
+    /// What it runs with; the defaults where the name was removed from its board.
+    pub(super) fn config(&self) -> fuseboard_core::CircuitBreakerConfig {
+        with_words!(
+            self,
+            |words, _observer| words.config(),
+            fuseboard_core::CircuitBreakerConfig::new()
+        )
+    }
+
+    /// Whether other processes may change its state.
+    pub(super) fn is_shared(&self) -> bool {
+        !matches!(self.place, Place::Own(_))
+    }
+
     pub(super) fn snapshot(&self, now: Nanos) -> Snapshot {
         with_words!(self, |words, _observer| words.snapshot(now), NOWHERE)
     }

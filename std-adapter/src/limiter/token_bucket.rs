@@ -152,6 +152,12 @@ impl<C: Clock> TokenBucketRateLimiter<C> {
         words.map_or(0, |words| words.available(now))
     }
 
+    /// Tokens when full; 0 where its name was removed from its board and has no slot any more.
+    pub fn burst(&self) -> u64 {
+        let words = self.shared.store.words();
+        words.map_or(0, fuseboard_core::TokenBucketRateLimiter::burst)
+    }
+
     /// Takes over another rate and burst from now on.
     ///
     /// # Errors

@@ -26,6 +26,8 @@ pub enum Need {
     Nightly(&'static [&'static str]),
     /// `valgrind`.
     Valgrind,
+    /// `rotel-agent`, a collector, in the virtual environment.
+    Rotel,
     /// A machine of this architecture and system.
     Host(&'static str, &'static str),
 }
@@ -66,6 +68,7 @@ impl Need {
                 let there = || succeeds(place.command("valgrind").arg("--version"));
                 system("valgrind", &["valgrind"], there).map(|()| Prepared::Ready)
             }
+            Self::Rotel => rotel(place),
             Self::Host(architecture, system) => Ok(host(architecture, system)),
         }
     }
@@ -93,6 +96,25 @@ fn python(place: &Place) -> Result<()> {
     let mut command = place.command("python3");
     command.args(["-m", "venv", "--clear"]).arg(&folder);
     run("python3 -m venv", command)
+}
+
+/// The version that the suite was written with.
+const ROTEL: &str = "rotel==0.0.1a15";
+
+/// Its wheel has a program for one Python and one system only.
+fn rotel(place: &Place) -> Result<Prepared> {
+    python(place)?;
+    let mut install = place.command(venv_python(place));
+    install.args(["-m", "pip", "install", "--quiet", "--no-deps", ROTEL]);
+    let (status, output) = capture(install).context("cannot start pip")?;
+    if status.success() {
+        return Ok(Prepared::Ready);
+    }
+    let why = output.lines().rfind(|line| !line.trim().is_empty());
+    Ok(Prepared::Absent(format!(
+        "`pip install {ROTEL}` failed: {}",
+        why.unwrap_or_default().trim()
+    )))
 }
 
 /// Makes sure that a system package is there: installs it as root on Debian, else says what to do.

@@ -2,6 +2,7 @@
 
 mod native;
 mod nightly;
+mod telemetry;
 
 use std::fmt::Write;
 
@@ -180,6 +181,8 @@ pub const SUITES: &[Suite] = &[
             Reader::Libtest,
         )],
     },
+    telemetry::TELEMETRY,
+    telemetry::COLLECTOR,
     nightly::MIRI,
     nightly::SANITIZERS,
     native::INTERRUPT,

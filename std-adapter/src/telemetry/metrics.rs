@@ -1,0 +1,390 @@
+//! [`METRICS`]: every metric that there is, with its name, unit and attributes. The only file that names them.
+//!
+//! `docs/telemetry.md` shows the same table, and a test compares the two with what is exported.
+
+use super::changes::index;
+use super::report::{BreakerReport, Report};
+use fuseboard_core::State;
+use std::collections::BTreeMap;
+
+/// Which policy a point is of: the name given to it.
+pub(super) const NAME: &str = "fuseboard.name";
+/// The board that the policy is on; absent where it is none's.
+pub(super) const BOARD: &str = "fuseboard.board";
+/// [`NAME`] of everything beyond the series limit.
+pub(super) const OTHER: &str = "_other";
+/// How a call ended.
+pub(super) const OUTCOME: &str = "outcome";
+/// A breaker's state.
+pub(super) const STATE: &str = "state";
+/// The state that ended.
+pub(super) const FROM: &str = "from";
+/// The state that began.
+pub(super) const TO: &str = "to";
+
+/// The log record, and the span's event, of a change of state.
+#[cfg(feature = "otel")]
+pub(super) const STATE_CHANGED: &str = "fuseboard.circuit_breaker.state_changed";
+/// The instrumentation scope.
+#[cfg(feature = "otel")]
+pub(super) const SCOPE: &str = "fuseboard";
+
+/// What the record of a change carries besides name, board, from and to.
+#[cfg(feature = "otel")]
+pub(super) mod change {
+    /// Its cause.
+    pub(in crate::telemetry) const REASON: &str = "reason";
+    /// What was judged: calls.
+    pub(in crate::telemetry) const CALLS: &str = "calls";
+    /// Of these, failed.
+    pub(in crate::telemetry) const FAILURES: &str = "failures";
+    /// Of these, slow.
+    pub(in crate::telemetry) const SLOW: &str = "slow";
+    /// Failed share, 0 to 1.
+    pub(in crate::telemetry) const FAILURE_RATE: &str = "failure_rate";
+}
+
+/// What spans carry besides the name.
+#[cfg(feature = "otel")]
+pub(super) mod span {
+    /// Which policy did not admit the call.
+    pub(in crate::telemetry) const REJECTED_BY: &str = "fuseboard.rejected_by";
+    /// The breaker's state after the call.
+    pub(in crate::telemetry) const STATE: &str = "fuseboard.circuit_breaker.state";
+    /// From which state to which, where it changed during the call.
+    pub(in crate::telemetry) const TRANSITION: &str = "fuseboard.circuit_breaker.transition";
+    /// How the call ended.
+    pub(in crate::telemetry) const RESULT: &str = "fuseboard.result";
+    /// Calls ever, failed ones among them.
+    pub(in crate::telemetry) const CALLS: &str = "fuseboard.calls";
+    /// Failed calls ever.
+    pub(in crate::telemetry) const FAILURES: &str = "fuseboard.failures";
+    /// Calls ever that were not made.
+    pub(in crate::telemetry) const REJECTED: &str = "fuseboard.rejected";
+    /// Failed share of the window, 0 to 1.
+    pub(in crate::telemetry) const FAILURE_RATE: &str = "fuseboard.failure_rate";
+    /// How long the call took, in seconds.
+    pub(in crate::telemetry) const DURATION: &str = "fuseboard.duration";
+    /// Why it has no value, as OpenTelemetry names it.
+    pub(in crate::telemetry) const ERROR_TYPE: &str = "error.type";
+
+    /// The name of a call's span.
+    pub(in crate::telemetry) fn call_span(name: &str) -> String {
+        format!("circuit_breaker.call.{name}")
+    }
+}
+
+/// A count as an attribute.
+#[cfg(feature = "otel")]
+pub(super) fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// What a metric's values do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Instrument {
+    /// Only rises.
+    Counter,
+    /// Rises and falls, and values of several series may be added.
+    UpDownCounter,
+    /// Rises and falls, and values of several series may not be added.
+    Gauge,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Metric {
+    /// Its name in OpenTelemetry's terms.
+    pub name: &'static str,
+    /// What its values do.
+    pub instrument: Instrument,
+    /// Its unit, as UCUM writes it; empty: none.
+    pub unit: &'static str,
+    /// Its attributes besides `fuseboard.name` and `fuseboard.board`.
+    pub attributes: &'static [&'static str],
+    /// What it says.
+    pub about: &'static str,
+    read: Read,
+}
+
+/// How a metric is read from a report.
+#[derive(Clone, Copy, Debug)]
+enum Read {
+    Breakers(fn(&BreakerReport, &mut Points)),
+    Report(fn(&Report, &mut Points)),
+}
+
+/// Every metric.
+pub const METRICS: &[Metric] = &[
+    Metric {
+        name: "fuseboard.calls",
+        instrument: Instrument::Counter,
+        unit: "{call}",
+        attributes: &[OUTCOME],
+        about: "Calls by how they ended: success, failure, ignored (also dropped without an outcome), rejected (not made)",
+        read: Read::Breakers(|breaker, points| {
+            let totals = breaker.snapshot.totals;
+            let success = totals.calls.saturating_sub(totals.failures);
+            points.add(&[(OUTCOME, "success")], success as f64);
+            points.add(&[(OUTCOME, "failure")], totals.failures as f64);
+            points.add(&[(OUTCOME, "ignored")], totals.ignored as f64);
+            points.add(&[(OUTCOME, "rejected")], totals.rejected as f64);
+        }),
+    },
+    Metric {
+        name: "fuseboard.slow_calls",
+        instrument: Instrument::Counter,
+        unit: "{call}",
+        attributes: &[],
+        about: "Calls that took longer than slow_call_duration; they are among the others too",
+        read: Read::Breakers(|breaker, points| {
+            points.add(&[], breaker.snapshot.totals.slow as f64);
+        }),
+    },
+    Metric {
+        name: "fuseboard.circuit_breaker.state",
+        instrument: Instrument::UpDownCounter,
+        unit: "",
+        attributes: &[STATE],
+        about: "1 for the state that the breaker is in, 0 for the others",
+        read: Read::Breakers(|breaker, points| {
+            for state in State::ALL {
+                let is_in = state == breaker.snapshot.state;
+                points.add(&[(STATE, state.as_str())], f64::from(u8::from(is_in)));
+            }
+        }),
+    },
+    Metric {
+        name: "fuseboard.circuit_breaker.state.time",
+        instrument: Instrument::Counter,
+        unit: "s",
+        attributes: &[STATE],
+        about: "Time in each state since the breaker was first observed: also short openings between two collections show",
+        read: Read::Breakers(|breaker, points| {
+            for state in State::ALL {
+                let time = breaker.times[index(state)].as_secs_f64();
+                points.add(&[(STATE, state.as_str())], time);
+            }
+        }),
+    },
+    Metric {
+        name: "fuseboard.circuit_breaker.transitions",
+        instrument: Instrument::Counter,
+        unit: "{transition}",
+        attributes: &[FROM, TO],
+        about: "Changes of state since the breaker was first observed, from one to another",
+        read: Read::Breakers(|breaker, points| {
+            for from in State::ALL {
+                for to in State::ALL {
+                    let count = breaker.transitions(from, to);
+                    if count > 0 {
+                        points.add(&[(FROM, from.as_str()), (TO, to.as_str())], count as f64);
+                    }
+                }
+            }
+        }),
+    },
+    Metric {
+        name: "fuseboard.circuit_breaker.failure_rate",
+        instrument: Instrument::Gauge,
+        unit: "1",
+        attributes: &[],
+        about: "Failed share of the window, 0 to 1; 0 where it is empty",
+        read: Read::Breakers(|breaker, points| {
+            points.most(breaker.snapshot.window.failure_rate());
+        }),
+    },
+    Metric {
+        name: "fuseboard.circuit_breaker.slow_call_rate",
+        instrument: Instrument::Gauge,
+        unit: "1",
+        attributes: &[],
+        about: "Slow share of the window, 0 to 1; 0 where it is empty",
+        read: Read::Breakers(|breaker, points| {
+            points.most(breaker.snapshot.window.slow_call_rate());
+        }),
+    },
+    Metric {
+        name: "fuseboard.circuit_breaker.failure_threshold",
+        instrument: Instrument::Gauge,
+        unit: "1",
+        attributes: &[],
+        about: "The failed share at which it opens",
+        read: Read::Breakers(|breaker, points| {
+            points.most(breaker.config.failure_threshold);
+        }),
+    },
+    Metric {
+        name: "fuseboard.circuit_breaker.window.calls",
+        instrument: Instrument::UpDownCounter,
+        unit: "{call}",
+        attributes: &[],
+        about: "Calls in the window",
+        read: Read::Breakers(|breaker, points| {
+            points.add(&[], breaker.snapshot.window.calls as f64);
+        }),
+    },
+    Metric {
+        name: "fuseboard.circuit_breaker.minimum_requests",
+        instrument: Instrument::UpDownCounter,
+        unit: "{call}",
+        attributes: &[],
+        about: "Calls that the window must hold before it is judged",
+        read: Read::Breakers(|breaker, points| {
+            points.add(&[], breaker.config.minimum_requests as f64);
+        }),
+    },
+    Metric {
+        name: "fuseboard.circuit_breaker.probe.usage",
+        instrument: Instrument::UpDownCounter,
+        unit: "{call}",
+        attributes: &[],
+        about: "Probes in flight while half open",
+        read: Read::Breakers(|breaker, points| {
+            points.add(&[], f64::from(breaker.snapshot.in_flight));
+        }),
+    },
+    Metric {
+        name: "fuseboard.circuit_breaker.overdue",
+        instrument: Instrument::UpDownCounter,
+        unit: "{call}",
+        attributes: &[],
+        about: "Calls in flight for longer than slow_call_duration, where count_overdue is on",
+        read: Read::Breakers(|breaker, points| {
+            points.add(&[], breaker.snapshot.overdue as f64);
+        }),
+    },
+    Metric {
+        name: "fuseboard.rate_limiter.permit.available",
+        instrument: Instrument::UpDownCounter,
+        unit: "{permit}",
+        attributes: &[],
+        about: "Permits that a rate limiter would give at once",
+        read: Read::Report(|report, points| {
+            for (place, bucket) in report.buckets.iter().enumerate() {
+                points.of(place, &bucket.name, bucket.board.as_deref());
+                points.add(&[], bucket.available as f64);
+            }
+        }),
+    },
+    Metric {
+        name: "fuseboard.rate_limiter.permit.limit",
+        instrument: Instrument::UpDownCounter,
+        unit: "{permit}",
+        attributes: &[],
+        about: "Permits that a rate limiter gives at once when it is full: its burst",
+        read: Read::Report(|report, points| {
+            for (place, bucket) in report.buckets.iter().enumerate() {
+                points.of(place, &bucket.name, bucket.board.as_deref());
+                points.add(&[], bucket.burst as f64);
+            }
+        }),
+    },
+    Metric {
+        name: "fuseboard.concurrency.usage",
+        instrument: Instrument::UpDownCounter,
+        unit: "{call}",
+        attributes: &[],
+        about: "Calls in flight under a concurrency limit",
+        read: Read::Report(|report, points| {
+            for (place, limit) in report.limits.iter().enumerate() {
+                points.of(place, &limit.name, limit.board.as_deref());
+                points.add(&[], f64::from(limit.in_flight));
+            }
+        }),
+    },
+    Metric {
+        name: "fuseboard.concurrency.limit",
+        instrument: Instrument::UpDownCounter,
+        unit: "{call}",
+        attributes: &[],
+        about: "Calls at once that a concurrency limit allows",
+        read: Read::Report(|report, points| {
+            for (place, limit) in report.limits.iter().enumerate() {
+                points.of(place, &limit.name, limit.board.as_deref());
+                points.add(&[], f64::from(limit.limit));
+            }
+        }),
+    },
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    Metric {
+        name: "fuseboard.board.processes",
+        instrument: Instrument::UpDownCounter,
+        unit: "{process}",
+        attributes: &[],
+        about: "Processes attached to a board, which is the name; one that was killed counts until its place is taken",
+        read: Read::Report(|report, points| {
+            for (place, (board, processes)) in report.processes.iter().enumerate() {
+                points.of(place, board, None);
+                points.add(&[], processes.len() as f64);
+            }
+        }),
+    },
+];
+
+/// Attributes of a point, in their order.
+pub(super) type Labels = Vec<(&'static str, String)>;
+
+/// The points of one metric.
+#[derive(Debug, Default)]
+pub(super) struct Points {
+    owner: Labels,
+    limit: usize,
+    pub(super) found: BTreeMap<Labels, f64>,
+}
+
+impl Points {
+    /// What follows is of this policy, the `place`-th of its kind.
+    fn of(&mut self, place: usize, name: &str, board: Option<&str>) {
+        self.owner.clear();
+        if place >= self.limit {
+            self.owner.push((NAME, OTHER.to_owned()));
+            return;
+        }
+        self.owner.push((NAME, name.to_owned()));
+        if let Some(board) = board {
+            self.owner.push((BOARD, board.to_owned()));
+        }
+    }
+
+    /// A value that adds up with others.
+    fn add(&mut self, attributes: &[(&'static str, &str)], value: f64) {
+        *self.entry(attributes) += value;
+    }
+
+    /// A value of which the largest counts.
+    fn most(&mut self, value: f64) {
+        let entry = self.entry(&[]);
+        *entry = entry.max(value);
+    }
+
+    fn entry(&mut self, attributes: &[(&'static str, &str)]) -> &mut f64 {
+        let own = attributes
+            .iter()
+            .map(|(key, value)| (*key, (*value).to_owned()));
+        let labels = self.owner.iter().cloned().chain(own).collect();
+        self.found.entry(labels).or_default()
+    }
+}
+
+impl Metric {
+    /// Its points at the moment of `report`.
+    pub(super) fn points(&self, report: &Report) -> BTreeMap<Labels, f64> {
+        let mut points = Points {
+            limit: report.series_limit,
+            ..Points::default()
+        };
+        match self.read {
+            Read::Report(read) => read(report, &mut points),
+            Read::Breakers(read) => {
+                for (place, breaker) in report.breakers.iter().enumerate() {
+                    points.of(place, &breaker.name, breaker.board.as_deref());
+                    read(breaker, &mut points);
+                }
+            }
+        }
+        points.found
+    }
+}

@@ -1,0 +1,110 @@
+//! [`Report`]: everything observed, at one moment, as values.
+
+use super::changes::{Change, Changes, STATES, duration, index};
+use fuseboard_core::{CircuitBreakerConfig, Nanos, Snapshot, State};
+use std::time::{Duration, SystemTime};
+
+/// Everything that a [`Registry`](super::Registry) observes, read at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// When it was read.
+    pub at: SystemTime,
+    /// The breakers, in the order in which they were added; those of boards behind them.
+    pub breakers: Vec<BreakerReport>,
+    /// The token buckets.
+    pub buckets: Vec<BucketReport>,
+    /// The concurrency limits.
+    pub limits: Vec<LimitReport>,
+    /// The processes attached to each board: the board, and who.
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    pub processes: Vec<(String, Vec<crate::AttachedProcess>)>,
+    /// Names of each kind that the metrics tell apart; what is beyond is added up as `_other`.
+    pub(super) series_limit: usize,
+}
+
+/// A breaker at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BreakerReport {
+    /// Its name.
+    pub name: String,
+    /// The board that it is on.
+    pub board: Option<String>,
+    /// What the breaker itself says.
+    pub snapshot: Snapshot,
+    /// How long it has been in its state; in half-open, how long the last probe has been under way.
+    pub in_state: Duration,
+    /// What it runs with.
+    pub config: CircuitBreakerConfig,
+    /// Its last changes of state, oldest first: at most 50.
+    pub changes: Vec<Change>,
+    pub(super) times: [Duration; STATES],
+    pub(super) transitions: [[u64; STATES]; STATES],
+}
+
+/// A token bucket at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BucketReport {
+    /// Its name.
+    pub name: String,
+    /// The board that it is on.
+    pub board: Option<String>,
+    /// Tokens in it.
+    pub available: u64,
+    /// Tokens when full.
+    pub burst: u64,
+}
+
+/// A concurrency limit at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LimitReport {
+    /// Its name.
+    pub name: String,
+    /// The board that it is on.
+    pub board: Option<String>,
+    /// Places taken.
+    pub in_flight: u32,
+    /// Places in all.
+    pub limit: u32,
+}
+
+impl BreakerReport {
+    pub(super) fn new(
+        name: &str,
+        board: Option<&str>,
+        snapshot: Snapshot,
+        config: CircuitBreakerConfig,
+        changes: &Changes,
+        now: Nanos,
+    ) -> Self {
+        let history = changes.history(now);
+        Self {
+            name: name.to_owned(),
+            board: board.map(str::to_owned),
+            in_state: duration(now.saturating_sub(snapshot.since)),
+            snapshot,
+            config,
+            changes: history.recent,
+            times: history.times,
+            transitions: history.counts,
+        }
+    }
+
+    /// How long it has been in a state since it was first observed, as far as this process knows.
+    pub fn time_in(&self, state: State) -> Duration {
+        self.times[index(state)]
+    }
+
+    /// How often it went from one state to another since it was first observed, as far as this process knows.
+    pub fn transitions(&self, from: State, to: State) -> u64 {
+        self.transitions[index(from)][index(to)]
+    }
+
+    /// How long until a request can be admitted, where that is known and one would be rejected now.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.snapshot.retry_after.map(duration)
+    }
+}
