@@ -181,8 +181,15 @@ impl Breaker {
         ))
     }
 
-    fn force_open(&self, py: Python<'_>) -> PyResult<()> {
-        self.operate(py, |core, now, telling| core.force_open(now, telling))
+    #[pyo3(signature = (duration = None))]
+    fn force_open(&self, py: Python<'_>, duration: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let duration = duration
+            .map(|span| config::span("duration", span))
+            .transpose()?;
+        self.operate(py, |core, now, telling| match duration {
+            None => core.force_open(now, telling),
+            Some(span) => core.force_open_until(now.saturating_add(span), now, telling),
+        })
     }
 
     fn disable(&self, py: Python<'_>) -> PyResult<()> {

@@ -93,7 +93,8 @@ fn number(field: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> 
     }
 }
 
-fn decimal(field: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
+/// A number.
+pub(crate) fn decimal(field: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
     number(field, "an int or float", value)
 }
 

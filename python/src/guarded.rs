@@ -7,7 +7,7 @@ mod object;
 
 use crate::breaker::Breaker;
 use crate::concurrency::Concurrency;
-use crate::limiter::{SlidingWindow, TokenBucket};
+use crate::limiter::RateLimiter;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -25,10 +25,8 @@ pub(crate) fn guarded<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let through: ffi::vectorcallfunc = if policy.is_instance_of::<Breaker>() {
         call::through_breaker
-    } else if policy.is_instance_of::<TokenBucket>() {
-        call::through_limiter::<TokenBucket>
-    } else if policy.is_instance_of::<SlidingWindow>() {
-        call::through_limiter::<SlidingWindow>
+    } else if policy.is_instance_of::<RateLimiter>() {
+        call::through_limiter
     } else if policy.is_instance_of::<Concurrency>() {
         call::through_concurrency
     } else {

@@ -2,11 +2,13 @@
 //! is Python's own business (decorators, `with`, exception classes) is Python, in `python/fuseboard`.
 
 mod breaker;
+mod budget;
 mod clock;
 mod concurrency;
 mod config;
 mod errors;
 mod guarded;
+mod keyed;
 mod limiter;
 mod listeners;
 mod permit;
@@ -22,13 +24,17 @@ mod _native {
     #[pymodule_export]
     use crate::breaker::Breaker;
     #[pymodule_export]
+    use crate::budget::RetryBudget;
+    #[pymodule_export]
     use crate::clock::ManualClock;
     #[pymodule_export]
     use crate::concurrency::{Concurrency, ConcurrencyPermit};
     #[pymodule_export]
     use crate::guarded::guarded;
     #[pymodule_export]
-    use crate::limiter::{SlidingWindow, TokenBucket};
+    use crate::keyed::Keyed;
+    #[pymodule_export]
+    use crate::limiter::{RateLimiter, Reservation};
     #[pymodule_export]
     use crate::permit::Permit;
     #[pymodule_export]

@@ -1,40 +1,22 @@
-//! [`TokenBucket`] and [`SlidingWindow`]: the core's rate limiters with a name and a clock.
+//! [`RateLimiter`]: the core's rate limiters with a name and a clock.
+
+mod reservation;
+mod words;
+
+pub(crate) use reservation::Reservation;
 
 use crate::clock::{Precision, TimeSource};
 use crate::config;
 use crate::errors;
-use fuseboard_core::{
-    ConfigError, Nanos, Rate, Rejected, SlidingWindowRateLimiter, TokenBucketRateLimiter,
-};
+use fuseboard_core::{Nanos, Rate, Rejected};
 use pyo3::prelude::*;
-use pyo3::pyclass::boolean_struct::True;
-use pyo3::{PyClass, PyTraverseError, PyVisit};
+use pyo3::{PyTraverseError, PyVisit};
+use words::Words;
 
-/// What a guarded call asks of a limiter.
-pub(crate) trait RateLimiter: PyClass<Frozen = True> + Sync {
-    /// Takes one unit, or raises.
-    fn admit_call(&self, py: Python<'_>) -> PyResult<()>;
-}
-
-impl RateLimiter for TokenBucket {
-    #[inline]
-    fn admit_call(&self, py: Python<'_>) -> PyResult<()> {
-        self.admit(py, None)
-    }
-}
-
-impl RateLimiter for SlidingWindow {
-    #[inline]
-    fn admit_call(&self, py: Python<'_>) -> PyResult<()> {
-        self.admit(py, None)
-    }
-}
-
-/// The core's token bucket.
+/// One of the core's rate limiters. Python's classes offer the methods that their kind has.
 #[pyclass(frozen, module = "fuseboard._native")]
-pub(crate) struct TokenBucket {
-    // Boxed: the core may align it more strictly than Python allocates objects.
-    core: Box<TokenBucketRateLimiter>,
+pub(crate) struct RateLimiter {
+    words: Words,
     name: String,
     time: TimeSource,
 }
@@ -42,154 +24,87 @@ pub(crate) struct TokenBucket {
 fn quota(
     rate: &Bound<'_, PyAny>,
     per: &Bound<'_, PyAny>,
-    burst: &Bound<'_, PyAny>,
+    units: (&str, &Bound<'_, PyAny>),
 ) -> PyResult<(Rate, u64)> {
-    let units = config::integer("rate", rate)?;
+    let (field, units) = units;
     Ok((
-        Rate::new(units, config::span("per", per)?),
-        config::integer("burst", burst)?,
+        Rate::new(config::integer("rate", rate)?, config::span("per", per)?),
+        config::integer(field, units)?,
     ))
 }
 
-fn cost<T: Default + From<u32> + TryFrom<u64> + config::Bounded>(
-    given: Option<&Bound<'_, PyAny>>,
-) -> PyResult<T> {
-    given.map_or_else(|| Ok(T::from(1)), |value| config::integer("cost", value))
+fn cost(given: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
+    given.map_or(Ok(1), |value| config::integer("cost", value))
 }
 
-impl TokenBucket {
-    fn ask(
-        &self,
-        py: Python<'_>,
-        given: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Result<(), Rejected>> {
-        let now = self.time.now(py, Precision::Fine)?;
-        Ok(match given {
-            None => self.core.try_acquire(now),
-            Some(_) => self.core.try_acquire_many(cost(given)?, now),
-        })
-    }
-}
-
-#[pymethods]
-impl TokenBucket {
-    #[new]
-    fn new(
-        name: String,
-        rate: &Bound<'_, PyAny>,
-        per: &Bound<'_, PyAny>,
-        burst: &Bound<'_, PyAny>,
-        clock: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
-        let (quota, burst) = quota(rate, per, burst)?;
-        let core = TokenBucketRateLimiter::try_new(quota, burst)
-            .map_err(|error| errors::from_core(rate.py(), error))?;
+impl RateLimiter {
+    fn new(name: String, words: Words, clock: Option<Bound<'_, PyAny>>) -> PyResult<Self> {
         Ok(Self {
-            core: Box::new(core),
+            words,
             name,
             time: TimeSource::new(clock)?,
         })
     }
 
-    #[pyo3(signature = (cost = None))]
-    fn try_acquire(&self, py: Python<'_>, cost: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-        Ok(self.ask(py, cost)?.is_ok())
+    fn now(&self, py: Python<'_>) -> PyResult<Nanos> {
+        self.time.now(py, Precision::Fine)
     }
 
-    #[pyo3(signature = (cost = None))]
-    fn admit(&self, py: Python<'_>, cost: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        self.ask(py, cost)?
-            .map_err(|no| errors::rejected(py, &self.name, no))
-    }
-
-    fn refund(&self, py: Python<'_>, cost: &Bound<'_, PyAny>) -> PyResult<()> {
-        let now = self.time.now(py, Precision::Fine)?;
-        self.core.refund(config::integer("cost", cost)?, now);
-        Ok(())
-    }
-
-    fn available(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(self.core.available(self.time.now(py, Precision::Fine)?))
-    }
-
-    fn configure(
-        &self,
-        rate: &Bound<'_, PyAny>,
-        per: &Bound<'_, PyAny>,
-        burst: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let (quota, burst) = quota(rate, per, burst)?;
-        self.core
-            .configure(quota, burst)
-            .map_err(|error| errors::from_core(rate.py(), error))
-    }
-
-    fn reset(&self) {
-        self.core.reset();
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.time.traverse(&visit)
-    }
-}
-
-/// A sliding log in the smallest of a few sizes that holds the limit; boxed for its alignment.
-enum SlidingLog {
-    To16(Box<SlidingWindowRateLimiter<16>>),
-    To128(Box<SlidingWindowRateLimiter<128>>),
-    To1024(Box<SlidingWindowRateLimiter<1024>>),
-    To8192(Box<SlidingWindowRateLimiter<8192>>),
-}
-
-/// Runs the same expression for each size.
-macro_rules! each_size {
-    ($log:expr, $core:ident => $answer:expr) => {
-        match $log {
-            SlidingLog::To16($core) => $answer,
-            SlidingLog::To128($core) => $answer,
-            SlidingLog::To1024($core) => $answer,
-            SlidingLog::To8192($core) => $answer,
-        }
-    };
-}
-
-impl SlidingLog {
-    const LARGEST: u32 = 8192;
-
-    fn try_new(limit: u32, window: Nanos) -> Result<Self, ConfigError> {
-        Ok(match limit {
-            0..=16 => Self::To16(Box::new(SlidingWindowRateLimiter::try_new(limit, window)?)),
-            17..=128 => Self::To128(Box::new(SlidingWindowRateLimiter::try_new(limit, window)?)),
-            129..=1024 => Self::To1024(Box::new(SlidingWindowRateLimiter::try_new(limit, window)?)),
-            1025.. => Self::To8192(Box::new(SlidingWindowRateLimiter::try_new(limit, window)?)),
-        })
-    }
-}
-
-/// The core's exact sliding log.
-#[pyclass(frozen, module = "fuseboard._native")]
-pub(crate) struct SlidingWindow {
-    core: SlidingLog,
-    name: String,
-    time: TimeSource,
-}
-
-impl SlidingWindow {
+    #[inline]
     fn ask(
         &self,
         py: Python<'_>,
         given: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Result<(), Rejected>> {
         let cost = cost(given)?;
-        let now = self.time.now(py, Precision::Fine)?;
-        Ok(each_size!(&self.core, core => core.try_acquire_many(cost, now)))
+        Ok(self.words.acquire(cost, self.now(py)?))
+    }
+
+    fn refusal(&self, py: Python<'_>, no: Rejected) -> PyErr {
+        errors::rejected(py, &self.name, no)
+    }
+
+    /// Takes one unit for a guarded call, or raises.
+    #[inline]
+    pub(crate) fn admit_call(&self, py: Python<'_>) -> PyResult<()> {
+        self.words
+            .acquire(1, self.now(py)?)
+            .map_err(|no| self.refusal(py, no))
     }
 }
 
 #[pymethods]
-impl SlidingWindow {
-    #[new]
-    fn new(
+impl RateLimiter {
+    #[staticmethod]
+    fn token_bucket(
+        name: String,
+        rate: &Bound<'_, PyAny>,
+        per: &Bound<'_, PyAny>,
+        burst: &Bound<'_, PyAny>,
+        clock: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let (quota, burst) = quota(rate, per, ("burst", burst))?;
+        let words = Words::token_bucket(quota, burst)
+            .map_err(|error| errors::from_core(rate.py(), error))?;
+        Self::new(name, words, clock)
+    }
+
+    #[staticmethod]
+    fn leaky_bucket(
+        name: String,
+        rate: &Bound<'_, PyAny>,
+        per: &Bound<'_, PyAny>,
+        queue: &Bound<'_, PyAny>,
+        clock: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let (quota, queue) = quota(rate, per, ("queue", queue))?;
+        let words = Words::leaky_bucket(quota, queue)
+            .map_err(|error| errors::from_core(rate.py(), error))?;
+        Self::new(name, words, clock)
+    }
+
+    #[staticmethod]
+    fn sliding_window(
         name: String,
         limit: &Bound<'_, PyAny>,
         window: &Bound<'_, PyAny>,
@@ -199,20 +114,46 @@ impl SlidingWindow {
             config::integer("limit", limit)?,
             config::span("window", window)?,
         );
-        if places > SlidingLog::LARGEST {
+        if places > Words::LARGEST_LOG {
             let message = format!(
                 "limit is {places}; allowed: 1 to {}, for more use a TokenBucketRateLimiter",
-                SlidingLog::LARGEST
+                Words::LARGEST_LOG
             );
             return Err(errors::config(limit.py(), "limit", message));
         }
-        let core = SlidingLog::try_new(places, length)
+        let words = Words::sliding_log(places, length)
             .map_err(|error| errors::from_core(limit.py(), error))?;
-        Ok(Self {
-            core,
-            name,
-            time: TimeSource::new(clock)?,
-        })
+        Self::new(name, words, clock)
+    }
+
+    #[staticmethod]
+    fn sliding_counter(
+        name: String,
+        limit: &Bound<'_, PyAny>,
+        window: &Bound<'_, PyAny>,
+        clock: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let words = Words::sliding_counter(
+            config::integer("limit", limit)?,
+            config::span("window", window)?,
+        )
+        .map_err(|error| errors::from_core(limit.py(), error))?;
+        Self::new(name, words, clock)
+    }
+
+    #[staticmethod]
+    fn fixed_window(
+        name: String,
+        limit: &Bound<'_, PyAny>,
+        window: &Bound<'_, PyAny>,
+        clock: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let words = Words::fixed_window(
+            config::integer("limit", limit)?,
+            config::span("window", window)?,
+        )
+        .map_err(|error| errors::from_core(limit.py(), error))?;
+        Self::new(name, words, clock)
     }
 
     #[pyo3(signature = (cost = None))]
@@ -222,13 +163,53 @@ impl SlidingWindow {
 
     #[pyo3(signature = (cost = None))]
     fn admit(&self, py: Python<'_>, cost: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        self.ask(py, cost)?
-            .map_err(|no| errors::rejected(py, &self.name, no))
+        self.ask(py, cost)?.map_err(|no| self.refusal(py, no))
     }
 
-    fn available(&self, py: Python<'_>) -> PyResult<u32> {
-        let now = self.time.now(py, Precision::Fine)?;
-        Ok(each_size!(&self.core, core => core.available(now)))
+    fn reserve(
+        slf: &Bound<'_, Self>,
+        cost: &Bound<'_, PyAny>,
+        max_wait: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Reservation> {
+        let (limiter, py) = (slf.get(), slf.py());
+        let cost = config::integer("cost", cost)?;
+        let max_wait = max_wait.map_or(Ok(Nanos::MAX), |value| config::span("max_wait", value))?;
+        match limiter.words.reserve(cost, max_wait, limiter.now(py)?) {
+            Ok(reservation) => Ok(Reservation::new(slf, reservation)),
+            Err(no) => Err(limiter.refusal(py, no)),
+        }
+    }
+
+    fn refund(&self, py: Python<'_>, cost: &Bound<'_, PyAny>) -> PyResult<()> {
+        let now = self.now(py)?;
+        self.words.refund(config::integer("cost", cost)?, now);
+        Ok(())
+    }
+
+    fn available(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.words.available(self.now(py)?))
+    }
+
+    fn configure(
+        &self,
+        rate: &Bound<'_, PyAny>,
+        per: &Bound<'_, PyAny>,
+        units: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let (quota, units) = quota(rate, per, (self.words.units_field(), units))?;
+        self.words
+            .set_quota(quota, units)
+            .map_err(|error| errors::from_core(rate.py(), error))
+    }
+
+    fn set_limit(&self, limit: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.words
+            .set_limit(config::integer("limit", limit)?)
+            .map_err(|error| errors::from_core(limit.py(), error))
+    }
+
+    fn reset(&self) {
+        self.words.reset();
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

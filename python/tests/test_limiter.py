@@ -14,22 +14,22 @@ from fuseboard import (
     ConcurrencyLimitError,
     ManualClock,
     RateLimitedError,
+    RateLimiter,
     Reason,
     SlidingWindowRateLimiter,
     TokenBucketRateLimiter,
 )
-from fuseboard._limiter import _RateLimiter
 
 
 @pytest.fixture(params=["token_bucket", "sliding_window"])
-def limiter(request: pytest.FixtureRequest, clock: ManualClock) -> _RateLimiter:
+def limiter(request: pytest.FixtureRequest, clock: ManualClock) -> RateLimiter:
     """Two a second."""
     if request.param == "token_bucket":
         return TokenBucketRateLimiter(2, name="api", clock=clock)
     return SlidingWindowRateLimiter(2, 1.0, name="api", clock=clock)
 
 
-def test_admits_up_to_the_limit(limiter: _RateLimiter, clock: ManualClock) -> None:
+def test_admits_up_to_the_limit(limiter: RateLimiter, clock: ManualClock) -> None:
     """L1, L2."""
     assert limiter.available() == 2
     assert [limiter.try_acquire() for _ in range(3)] == [True, True, False]
@@ -38,7 +38,7 @@ def test_admits_up_to_the_limit(limiter: _RateLimiter, clock: ManualClock) -> No
     assert [limiter.try_acquire() for _ in range(3)] == [True, True, False]
 
 
-def test_retry_after_is_honest(limiter: _RateLimiter, clock: ManualClock) -> None:
+def test_retry_after_is_honest(limiter: RateLimiter, clock: ManualClock) -> None:
     """L8."""
     limiter.admit(2)
     with pytest.raises(RateLimitedError) as caught:
@@ -52,14 +52,14 @@ def test_retry_after_is_honest(limiter: _RateLimiter, clock: ManualClock) -> Non
     assert limiter.try_acquire()
 
 
-def test_cost_is_all_or_nothing(limiter: _RateLimiter) -> None:
+def test_cost_is_all_or_nothing(limiter: RateLimiter) -> None:
     """L9, L10."""
     limiter.admit()
     assert not limiter.try_acquire(2)
     assert limiter.try_acquire(1)
 
 
-def test_impossible_cost(limiter: _RateLimiter) -> None:
+def test_impossible_cost(limiter: RateLimiter) -> None:
     with pytest.raises(RateLimitedError) as caught:
         limiter.admit(3)
     assert caught.value.reason is Reason.NEVER
@@ -67,7 +67,7 @@ def test_impossible_cost(limiter: _RateLimiter) -> None:
     assert str(caught.value) == "rate limiter 'api': the cost is more than it can ever admit"
 
 
-def test_every_form(limiter: _RateLimiter, clock: ManualClock) -> None:
+def test_every_form(limiter: RateLimiter, clock: ManualClock) -> None:
     @limiter
     def plain() -> str:
         return "plain"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from ._breaker import CircuitBreaker, Duration, Settings
+from ._breaker import CircuitBreaker, Settings
+from ._concurrency import ConcurrencyLimit
+from ._durations import Duration
 from ._errors import (
+    CallTimeoutError,
     CircuitOpenError,
     ConcurrencyLimitError,
     ConfigError,
@@ -13,10 +16,27 @@ from ._errors import (
     RejectedError,
 )
 from ._events import Cause, CircuitState, Counts, Snapshot, Totals, Transition
-from ._limiter import ConcurrencyLimit, SlidingWindowRateLimiter, TokenBucketRateLimiter
-from ._native import ConcurrencyPermit, ManualClock, Permit, Window
+from ._fallback import Fallback
+from ._hedge import Hedge
+from ._keyed import Key, KeyedRateLimiter
+from ._limiter import (
+    FixedWindowRateLimiter,
+    LeakyBucket,
+    RateLimiter,
+    SlidingCounterRateLimiter,
+    SlidingWindowRateLimiter,
+    TokenBucketRateLimiter,
+)
+from ._native import ConcurrencyPermit, ManualClock, Permit, Reservation, RetryBudget, Window
+from ._pipeline import Pipeline
+from ._policy import Policy
+from ._rate_limit import RateLimit
+from ._retry import Backoff, Retry
+from ._timeout import Timeout
 
 __all__ = [
+    "Backoff",
+    "CallTimeoutError",
     "Cause",
     "CircuitBreaker",
     "CircuitOpenError",
@@ -27,15 +47,30 @@ __all__ = [
     "ConfigError",
     "Counts",
     "Duration",
+    "Fallback",
+    "FixedWindowRateLimiter",
     "FuseboardError",
+    "Hedge",
+    "Key",
+    "KeyedRateLimiter",
+    "LeakyBucket",
     "ManualClock",
     "Permit",
+    "Pipeline",
+    "Policy",
+    "RateLimit",
     "RateLimitedError",
+    "RateLimiter",
     "Reason",
     "RejectedError",
+    "Reservation",
+    "Retry",
+    "RetryBudget",
     "Settings",
+    "SlidingCounterRateLimiter",
     "SlidingWindowRateLimiter",
     "Snapshot",
+    "Timeout",
     "TokenBucketRateLimiter",
     "Totals",
     "Transition",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import timedelta
 from types import TracebackType
-from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from . import _native
 from ._classify import ExceptionFilter, classifier
+from ._durations import Duration
 from ._decorate import acall, call, decorate
 from ._entered import Entered
 from ._errors import ConfigError
@@ -19,10 +19,6 @@ from ._native import Permit, Window
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-
-Duration: TypeAlias = float | timedelta
-"""Seconds as an int or float, or a `datetime.timedelta`."""
-
 
 class Settings(TypedDict, total=False):
     """What `CircuitBreaker.configure` changes; see `CircuitBreaker` for each."""
@@ -266,9 +262,9 @@ class CircuitBreaker:
     ) -> Awaitable[Literal[False]]:
         return _leaving(self._entered.pop(sys._getframe(1)), kind, exception, traceback)
 
-    def force_open(self) -> None:
-        """Rejects every call until `reset`."""
-        self._core.force_open()
+    def force_open(self, duration: Duration | None = None) -> None:
+        """Rejects every call until `reset`, or for a `duration`, after which the next call is a probe."""
+        self._core.force_open(duration)
 
     def disable(self) -> None:
         """Lets every call pass uncounted until `reset`."""

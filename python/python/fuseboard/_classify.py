@@ -15,8 +15,8 @@ def classifier(
     failures: ExceptionFilter, ignore: ExceptionFilter
 ) -> Callable[[Exception], bool | None]:
     """`True`: a failure. `False`: the callee answered, a success. `None`: counts as nothing."""
-    is_failure = _matcher("failures", failures)
-    is_ignored = _matcher("ignore", ignore)
+    is_failure = matcher("failures", failures)
+    is_ignored = matcher("ignore", ignore)
 
     def classify(exception: Exception) -> bool | None:
         # A rejection by a policy further in says nothing about the callee.
@@ -27,7 +27,8 @@ def classifier(
     return classify
 
 
-def _matcher(field: str, given: ExceptionFilter) -> Callable[[Exception], bool]:
+def matcher(field: str, given: ExceptionFilter) -> Callable[[Exception], bool]:
+    """Whether an exception is one of those given."""
     if not isinstance(given, (type, tuple)):
         if callable(given):
             return given

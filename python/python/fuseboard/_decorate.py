@@ -7,6 +7,7 @@ import functools
 import inspect
 import operator
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
@@ -47,6 +48,16 @@ def decorate(
     coroutine or generator asks when it starts to run, not when it is made. A plain function is
     guarded by `native`, where there is one: the same decisions without a Python frame.
     """
+    checked(function)
+    kind = kind_of(function)
+    if kind is Kind.PLAIN and native is not None:
+        guarded = _native.guarded(function, native)
+        return cast("Callable[_P, _R]", functools.update_wrapper(guarded, function))
+    return cast("Callable[_P, _R]", _WRAPPERS[kind](function, acquire))
+
+
+def checked(function: object) -> None:
+    """Refuses what a decorator can do nothing with, and says what to do."""
     if isinstance(function, (staticmethod, classmethod)):
         kind = type(function).__name__
         raise TypeError(f"put @{kind} above this decorator, not below it")
@@ -54,11 +65,6 @@ def decorate(
         raise TypeError(f"{function.__name__} is a class; decorate its methods")
     if not callable(function):
         raise TypeError(f"only a function can be decorated, not {type(function).__name__}")
-    wrapper = _wrapper(function)
-    if wrapper is _plain and native is not None:
-        guarded = _native.guarded(function, native)
-        return cast("Callable[_P, _R]", functools.update_wrapper(guarded, function))
-    return cast("Callable[_P, _R]", wrapper(function, acquire))
 
 
 # As of a function: pickled by its name, and its own copy.
@@ -73,9 +79,9 @@ def call(
     **kwargs: _P.kwargs,
 ) -> _R:
     """One guarded call of `function`."""
-    wrapper = _wrapper(function)
-    if wrapper is not _plain:
-        return cast("_R", wrapper(function, acquire)(*args, **kwargs))
+    kind = kind_of(function)
+    if kind is not Kind.PLAIN:
+        return cast("_R", _WRAPPERS[kind](function, acquire)(*args, **kwargs))
     permit = acquire()
     try:
         result = function(*args, **kwargs)
@@ -104,28 +110,38 @@ async def acall(
     return result
 
 
-_Policy = _native.Breaker | _native.TokenBucket | _native.SlidingWindow | _native.Concurrency
+_Policy = _native.Breaker | _native.RateLimiter | _native.Concurrency
 _Wrapper = Callable[[Callable[..., Any], Callable[[], Guard]], Callable[..., Any]]
 
 
 _SPECIAL = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_GENERATOR
 
 
-def _wrapper(function: Callable[..., Any]) -> _Wrapper:
+class Kind(Enum):
+    """What calling a function gives."""
+
+    PLAIN = "a plain function"
+    COROUTINE = "an async def"
+    GENERATOR = "a generator"
+    ASYNC_GENERATOR = "an async generator"
+
+
+def kind_of(function: Callable[..., Any]) -> Kind:
+    """Looks through partials, methods and callable objects."""
     # What most calls are of, told apart without a microsecond of inspection.
     inner = function.__func__ if type(function) is MethodType else function
     if type(inner) is BuiltinFunctionType:
-        return _plain
+        return Kind.PLAIN
     if type(inner) is FunctionType and not (inner.__dict__ or inner.__code__.co_flags & _SPECIAL):
-        return _plain
+        return Kind.PLAIN
     for candidate in (function, getattr(type(function), "__call__", None)):
         if inspect.iscoroutinefunction(candidate):
-            return _coroutine
+            return Kind.COROUTINE
         if inspect.isasyncgenfunction(candidate):
-            return _async_generator
+            return Kind.ASYNC_GENERATOR
         if inspect.isgeneratorfunction(candidate):
-            return _generator
-    return _plain
+            return Kind.GENERATOR
+    return Kind.PLAIN
 
 
 def _plain(function: Callable[..., Any], acquire: Callable[[], Guard]) -> Callable[..., Any]:
@@ -202,3 +218,11 @@ def _async_generator(
         permit.returned(None)
 
     return guarded
+
+
+_WRAPPERS: dict[Kind, _Wrapper] = {
+    Kind.PLAIN: _plain,
+    Kind.COROUTINE: _coroutine,
+    Kind.GENERATOR: _generator,
+    Kind.ASYNC_GENERATOR: _async_generator,
+}

@@ -83,6 +83,24 @@ class ConcurrencyLimitError(RejectedError):
     _what = "concurrency limit"
 
 
+class CallTimeoutError(FuseboardError, TimeoutError):
+    """The call took longer than its `Timeout`. To a breaker around it that is a failure."""
+
+    name: str
+    """The name that the timeout was given."""
+    limit: float
+    """Seconds that it had."""
+
+    def __init__(self, name: str, limit: float) -> None:
+        super().__init__(name, limit)
+        self.name = name
+        self.limit = limit
+
+    def __str__(self) -> str:
+        what = f"timeout {self.name!r}" if self.name else "timeout"
+        return f"{what}: the call took longer than {self.limit:.9g} s"
+
+
 _REASONS: dict[str, Reason] = {reason.value: reason for reason in Reason}
 _TEXT = {
     Reason.OPEN: "open",

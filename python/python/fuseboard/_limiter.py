@@ -1,28 +1,30 @@
-"""The limiters: how many calls in a time, and how many at once."""
+"""The rate limiters: how many calls in a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Literal, ParamSpec, TypeVar
 
 from . import _native
-from ._breaker import Duration
-from ._decorate import ADMITTED, Guard, decorate
-from ._native import ConcurrencyPermit
+from ._decorate import ADMITTED, Guard, acall, call, decorate
+from ._durations import Duration
+from ._native import Reservation
+from ._runtime import Clock, apause, pause
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-class _RateLimiter:
-    """What the rate limiters have in common."""
+class RateLimiter:
+    """What the rate limiters have in common; make one of its kinds."""
 
-    __slots__ = ("__weakref__", "_limiter", "_name")
+    __slots__ = ("__weakref__", "_clock", "_limiter", "_name")
 
-    def __init__(self, name: str, limiter: _native.TokenBucket | _native.SlidingWindow) -> None:
+    def __init__(self, name: str, limiter: _native.RateLimiter, clock: Clock) -> None:
         self._name = name
         self._limiter = limiter
+        self._clock = clock
 
     @property
     def name(self) -> str:
@@ -48,6 +50,24 @@ class _RateLimiter:
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """Decorates any kind of function: each call costs 1, or raises `RateLimitedError`."""
         return decorate(function, self._guard, self._limiter)
+
+    def call(self, function: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """Calls `function(*args, **kwargs)` at the cost of 1.
+
+        Raises:
+            RateLimitedError: The call was not made.
+        """
+        return call(function, self._guard, *args, **kwargs)
+
+    async def acall(
+        self, function: Callable[_P, Awaitable[_R]], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> _R:
+        """Awaits `function(*args, **kwargs)` at the cost of 1.
+
+        Raises:
+            RateLimitedError: The call was not made.
+        """
+        return await acall(function, self._guard, *args, **kwargs)
 
     def _guard(self) -> Guard:
         self._limiter.admit()
@@ -77,8 +97,63 @@ class _RateLimiter:
     ) -> Literal[False]:
         return False
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._name!r}>"
 
-class TokenBucketRateLimiter(_RateLimiter):
+
+class _Refunding(RateLimiter):
+    __slots__ = ()
+
+    def refund(self, cost: int = 1) -> None:
+        """Gives back units of a request that was not made after all; never more than were taken."""
+        self._limiter.refund(cost)
+
+    def reset(self) -> None:
+        """As it was when it was made."""
+        self._limiter.reset()
+
+
+class _Bucket(_Refunding):
+    __slots__ = ()
+
+    def reserve(self, cost: int = 1, *, max_wait: Duration | None = None) -> Reservation:
+        """Takes units that are the caller's after `reservation.wait` seconds, in the order of asking.
+
+        Raises:
+            RateLimitedError: The wait would be longer than `max_wait`, or for ever.
+        """
+        return self._limiter.reserve(cost, max_wait)
+
+    def acquire(self, cost: int = 1, *, max_wait: Duration | None = None) -> None:
+        """Waits for its turn: puts the thread to sleep. Interrupted, it gives the units back.
+
+        Raises:
+            RateLimitedError: The wait would be longer than `max_wait`; it is raised at once.
+        """
+        turn = self._limiter.reserve(cost, max_wait)
+        if turn.wait:
+            try:
+                pause(turn.wait, self._clock)
+            except BaseException:
+                turn.cancel()
+                raise
+
+    async def aacquire(self, cost: int = 1, *, max_wait: Duration | None = None) -> None:
+        """Waits for its turn, while other tasks run. Cancelled, it gives the units back.
+
+        Raises:
+            RateLimitedError: The wait would be longer than `max_wait`; it is raised at once.
+        """
+        turn = self._limiter.reserve(cost, max_wait)
+        if turn.wait:
+            try:
+                await apause(turn.wait, self._clock)
+            except BaseException:
+                turn.cancel()
+                raise
+
+
+class TokenBucketRateLimiter(_Bucket):
     """Admits `rate` units per `per`, and up to `burst` of them at once.
 
     Args:
@@ -93,7 +168,7 @@ class TokenBucketRateLimiter(_RateLimiter):
         TypeError: A value has the wrong type.
     """
 
-    __slots__ = ("_bucket",)
+    __slots__ = ()
 
     def __init__(
         self,
@@ -102,26 +177,54 @@ class TokenBucketRateLimiter(_RateLimiter):
         burst: int | None = None,
         *,
         name: str = "",
-        clock: Callable[[], int] | None = None,
+        clock: Clock = None,
     ) -> None:
         burst = rate if burst is None else burst
-        self._bucket = _native.TokenBucket(name, rate, per, burst, clock)
-        super().__init__(name, self._bucket)
-
-    def refund(self, cost: int = 1) -> None:
-        """Gives back units of a request that was not made after all; never more than a burst."""
-        self._bucket.refund(cost)
+        native = _native.RateLimiter.token_bucket(name, rate, per, burst, clock)
+        super().__init__(name, native, clock)
 
     def configure(self, rate: int, per: Duration = 1.0, burst: int | None = None) -> None:
         """Changes the quota and keeps what was used of it."""
-        self._bucket.configure(rate, per, rate if burst is None else burst)
-
-    def reset(self) -> None:
-        """A full burst is available again."""
-        self._bucket.reset()
+        self._limiter.configure(rate, per, rate if burst is None else burst)
 
 
-class SlidingWindowRateLimiter(_RateLimiter):
+class LeakyBucket(_Bucket):
+    """Paces: each unit gets a turn, `per / rate` after the one before; at most `queue` wait for theirs.
+
+    `try_acquire` takes a turn only if it is now; `acquire` and `RateLimit` wait for it.
+
+    Args:
+        rate: Units per `per`, a whole number.
+        per: Seconds or a `timedelta`.
+        queue: Units that may wait.
+        name: Stands in errors.
+        clock: A `ManualClock`, or a callable that returns nanoseconds; by default monotonic time.
+
+    Raises:
+        ConfigError: A value is out of its range.
+        TypeError: A value has the wrong type.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        rate: int,
+        per: Duration = 1.0,
+        queue: int = 0,
+        *,
+        name: str = "",
+        clock: Clock = None,
+    ) -> None:
+        native = _native.RateLimiter.leaky_bucket(name, rate, per, queue, clock)
+        super().__init__(name, native, clock)
+
+    def configure(self, rate: int, per: Duration = 1.0, queue: int = 0) -> None:
+        """Changes rate and queue; turns that were given stay."""
+        self._limiter.configure(rate, per, queue)
+
+
+class SlidingWindowRateLimiter(RateLimiter):
     """Admits `limit` units in any span of `window`, exactly: it keeps the moment of each.
 
     Args:
@@ -138,85 +241,62 @@ class SlidingWindowRateLimiter(_RateLimiter):
     __slots__ = ()
 
     def __init__(
-        self,
-        limit: int,
-        window: Duration,
-        *,
-        name: str = "",
-        clock: Callable[[], int] | None = None,
+        self, limit: int, window: Duration, *, name: str = "", clock: Clock = None
     ) -> None:
-        super().__init__(name, _native.SlidingWindow(name, limit, window, clock))
+        native = _native.RateLimiter.sliding_window(name, limit, window, clock)
+        super().__init__(name, native, clock)
 
 
-class ConcurrencyLimit:
-    """Admits `limit` calls at once. It never waits.
-
-    Args:
-        limit: Calls in flight.
-        name: Stands in errors.
-
-    Raises:
-        ConfigError: The limit is out of its range.
-        TypeError: It has the wrong type.
-    """
-
-    __slots__ = ("__weakref__", "_core", "_name")
-
-    def __init__(self, limit: int, *, name: str = "") -> None:
-        self._core = _native.Concurrency(name, limit)
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        """As given."""
-        return self._name
-
-    @property
-    def limit(self) -> int:
-        """Calls allowed at once."""
-        return self._core.limit()
-
-    @property
-    def in_flight(self) -> int:
-        """Calls at the moment."""
-        return self._core.in_flight()
-
-    def try_acquire(self) -> ConcurrencyPermit | None:
-        """A place, or `None`. Give it back by `release()` or `with permit:`; one that is forgotten
-        gives itself back.
-        """
-        return self._core.try_acquire()
+class _Counting(_Refunding):
+    __slots__ = ()
 
     def configure(self, limit: int) -> None:
-        """Changes the limit; calls in flight stay."""
-        self._core.configure(limit)
+        """Changes the limit and keeps what was used of it."""
+        self._limiter.set_limit(limit)
 
-    def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
-        """Decorates any kind of function: a call too many raises `ConcurrencyLimitError`."""
-        return decorate(function, self._core.acquire, self._core)
 
-    def __enter__(self) -> None:
-        self._core.enter()
+class SlidingCounterRateLimiter(_Counting):
+    """Admits about `limit` units in any span of `window`, by two counters: the last window's count weighs
+    by the share of it that the span still covers.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> Literal[False]:
-        self._core.leave()
-        return False
+    Args:
+        limit: Units.
+        window: Seconds or a `timedelta`.
+        name: Stands in errors.
+        clock: A `ManualClock`, or a callable that returns nanoseconds; by default monotonic time.
 
-    async def __aenter__(self) -> None:
-        self._core.enter()
+    Raises:
+        ConfigError: A value is out of its range.
+        TypeError: A value has the wrong type.
+    """
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> Literal[False]:
-        self._core.leave()
-        return False
+    __slots__ = ()
+
+    def __init__(
+        self, limit: int, window: Duration, *, name: str = "", clock: Clock = None
+    ) -> None:
+        native = _native.RateLimiter.sliding_counter(name, limit, window, clock)
+        super().__init__(name, native, clock)
+
+
+class FixedWindowRateLimiter(_Counting):
+    """Admits `limit` units in each window of the clock: so up to twice as many about its edge.
+
+    Args:
+        limit: Units.
+        window: Seconds or a `timedelta`.
+        name: Stands in errors.
+        clock: A `ManualClock`, or a callable that returns nanoseconds; by default monotonic time.
+
+    Raises:
+        ConfigError: A value is out of its range.
+        TypeError: A value has the wrong type.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, limit: int, window: Duration, *, name: str = "", clock: Clock = None
+    ) -> None:
+        native = _native.RateLimiter.fixed_window(name, limit, window, clock)
+        super().__init__(name, native, clock)

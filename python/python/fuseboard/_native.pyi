@@ -1,4 +1,5 @@
-"""The compiled part. `Permit`, `ConcurrencyPermit`, `ManualClock` and `Window` are public."""
+"""The compiled part. `Permit`, `ConcurrencyPermit`, `Reservation`, `RetryBudget`, `ManualClock` and `Window` are
+public."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -13,10 +14,12 @@ __all__ = [
     "Concurrency",
     "ConcurrencyPermit",
     "Guarded",
+    "Keyed",
     "ManualClock",
     "Permit",
-    "SlidingWindow",
-    "TokenBucket",
+    "RateLimiter",
+    "Reservation",
+    "RetryBudget",
     "Window",
     "guarded",
 ]
@@ -146,41 +149,122 @@ class Breaker:
         tuple[int, int, int],
         tuple[int, int, int, int, int],
     ]: ...
-    def force_open(self) -> None: ...
+    def force_open(self, duration: float | timedelta | None = None) -> None: ...
     def disable(self) -> None: ...
     def metrics_only(self) -> None: ...
     def reset(self) -> None: ...
     def configure(self, settings: Mapping[str, object]) -> None: ...
 
 @final
-class TokenBucket:
+class RateLimiter:
+    @staticmethod
+    def token_bucket(
+        name: str,
+        rate: int,
+        per: float | timedelta,
+        burst: int,
+        clock: Callable[[], int] | None,
+    ) -> RateLimiter: ...
+    @staticmethod
+    def leaky_bucket(
+        name: str,
+        rate: int,
+        per: float | timedelta,
+        queue: int,
+        clock: Callable[[], int] | None,
+    ) -> RateLimiter: ...
+    @staticmethod
+    def sliding_window(
+        name: str,
+        limit: int,
+        window: float | timedelta,
+        clock: Callable[[], int] | None,
+    ) -> RateLimiter: ...
+    @staticmethod
+    def sliding_counter(
+        name: str,
+        limit: int,
+        window: float | timedelta,
+        clock: Callable[[], int] | None,
+    ) -> RateLimiter: ...
+    @staticmethod
+    def fixed_window(
+        name: str,
+        limit: int,
+        window: float | timedelta,
+        clock: Callable[[], int] | None,
+    ) -> RateLimiter: ...
+    def try_acquire(self, cost: int | None = None) -> bool: ...
+    def admit(self, cost: int | None = None) -> None: ...
+    def reserve(self, cost: int, max_wait: float | timedelta | None) -> Reservation: ...
+    def refund(self, cost: int) -> None: ...
+    def available(self) -> int: ...
+    def configure(self, rate: int, per: float | timedelta, units: int) -> None: ...
+    def set_limit(self, limit: int) -> None: ...
+    def reset(self) -> None: ...
+
+@final
+class Reservation:
+    """Units that are the caller's from now on, to be used after `wait` seconds. Forgotten, they stay
+    taken.
+    """
+
+    @property
+    def wait(self) -> float:
+        """Seconds after the reservation until its turn; 0 is now."""
+
+    def cancel(self) -> bool:
+        """Gives the units back, as far as nobody behind relies on them; false when that was done
+        before.
+        """
+
+@final
+class Keyed:
     def __new__(
         cls,
         name: str,
         rate: int,
         per: float | timedelta,
         burst: int,
+        capacity: int,
+        when_full: str,
         clock: Callable[[], int] | None,
     ) -> Self: ...
-    def try_acquire(self, cost: int | None = None) -> bool: ...
-    def admit(self, cost: int | None = None) -> None: ...
-    def refund(self, cost: int) -> None: ...
-    def available(self) -> int: ...
+    def try_acquire(self, key: str | bytes | int, cost: int | None = None) -> bool: ...
+    def admit(self, key: str | bytes | int, cost: int | None = None) -> None: ...
+    def refund(self, key: str | bytes | int, cost: int) -> None: ...
+    def available(self, key: str | bytes | int) -> int: ...
+    def live(self) -> int: ...
+    def capacity(self) -> int: ...
+    def overflows(self) -> int: ...
     def configure(self, rate: int, per: float | timedelta, burst: int) -> None: ...
     def reset(self) -> None: ...
 
 @final
-class SlidingWindow:
+class RetryBudget:
+    """Retries as a share of the calls, so that they cannot multiply an outage. Share one among all
+    callers of a dependency.
+
+    By default Finagle's: a fifth of the calls, and ten a second for clients with few of them; both are
+    forgotten after 10 s.
+    """
+
     def __new__(
         cls,
-        name: str,
-        limit: int,
-        window: float | timedelta,
-        clock: Callable[[], int] | None,
+        ratio: float | None = None,
+        minimum_per_second: int | None = None,
+        ttl: float | timedelta | None = None,
+        *,
+        clock: Callable[[], int] | None = None,
     ) -> Self: ...
-    def try_acquire(self, cost: int | None = None) -> bool: ...
-    def admit(self, cost: int | None = None) -> None: ...
-    def available(self) -> int: ...
+    def deposit(self) -> None:
+        """A call was made; not a retry."""
+
+    def withdraw(self) -> bool:
+        """Asks for one retry: true when the budget has it."""
+
+    def available(self) -> int:
+        """Retries that would be admitted now."""
 
 @final
 class Concurrency:
@@ -193,7 +277,7 @@ class Concurrency:
     def limit(self) -> int: ...
     def configure(self, limit: int) -> None: ...
 
-_Policy: TypeAlias = Breaker | TokenBucket | SlidingWindow | Concurrency
+_Policy: TypeAlias = Breaker | RateLimiter | Concurrency
 
 @final
 class Guarded:

@@ -63,16 +63,14 @@ impl Drop for InFlight<'_, '_> {
 }
 
 /// Calls `callable`'s function once its limiter admits it.
-pub(super) unsafe extern "C" fn through_limiter<
-    L: RateLimiter + PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync,
->(
+pub(super) unsafe extern "C" fn through_limiter(
     callable: *mut PyObject,
     arguments: *const *mut PyObject,
     count: usize,
     names: *mut PyObject,
 ) -> *mut PyObject {
     // SAFETY: as in `through_breaker`.
-    let (py, limiter) = unsafe { policy::<L>(callable) };
+    let (py, limiter) = unsafe { policy::<RateLimiter>(callable) };
     contained(py, || {
         limiter.get().admit_call(py)?;
         // SAFETY: the arguments are the caller's.
