@@ -31,7 +31,8 @@ impl ConfigError {
         }
     }
 
-    pub(crate) const fn decimal(field: &'static str, given: f64, allowed: &'static str) -> Self {
+    /// For the adapters: a field whose fraction is out of its range.
+    pub const fn decimal(field: &'static str, given: f64, allowed: &'static str) -> Self {
         Self {
             field,
             given: Given::Decimal(given),
@@ -39,7 +40,8 @@ impl ConfigError {
         }
     }
 
-    pub(crate) const fn span(field: &'static str, given: Nanos, allowed: &'static str) -> Self {
+    /// For the adapters: a field whose time is out of its range.
+    pub const fn span(field: &'static str, given: Nanos, allowed: &'static str) -> Self {
         Self {
             field,
             given: Given::Span(given),

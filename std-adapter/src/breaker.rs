@@ -300,6 +300,14 @@ impl<C: Clock> CircuitBreaker<C> {
         self.shared.store.cancel(permit);
     }
 
+    /// Whether a call would be admitted now. It takes no place, counts nothing and changes no state.
+    ///
+    /// # Errors
+    /// Why not, and when to come back.
+    pub fn check(&self) -> Result<(), Rejected> {
+        self.shared.store.check(self.now())
+    }
+
     /// The calls in the window as of now, by how they ended.
     pub fn stats(&self) -> Counts {
         self.snapshot().window

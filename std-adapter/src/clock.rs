@@ -4,6 +4,11 @@
 //! clock, which starts at boot and is the same for every process of the host. Elsewhere they count
 //! from the first reading in the process.
 
+#[cfg(feature = "tokio")]
+mod tokio;
+
+#[cfg(feature = "tokio")]
+pub use self::tokio::TokioClock;
 pub use fuseboard_core::{Clock, ManualClock};
 
 use fuseboard_core::Nanos;

@@ -5,7 +5,9 @@
 use crate::board::BreakerSlot;
 use crate::breaker::listeners::Listeners;
 use crate::breaker::{CircuitBreakerConfig, Words};
-use fuseboard_core::{ConfigError, Nanos, Outcome, RawPermit, Rejected, Settled, Snapshot, State};
+use fuseboard_core::{
+    ConfigError, Nanos, Outcome, RawPermit, Reason, Rejected, Settled, Snapshot, State,
+};
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 use fuseboard_core::{Counts, Totals};
 
@@ -145,6 +147,17 @@ impl Store {
     /// Whether other processes may change its state.
     pub(super) fn is_shared(&self) -> bool {
         !matches!(self.place, Place::Own(_))
+    }
+
+    pub(super) fn check(&self, now: Nanos) -> Result<(), Rejected> {
+        with_words!(
+            self,
+            |words, _observer| words.check(now),
+            Err(Rejected {
+                reason: Reason::Full,
+                retry_after: None,
+            })
+        )
     }
 
     pub(super) fn snapshot(&self, now: Nanos) -> Snapshot {

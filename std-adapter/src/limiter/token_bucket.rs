@@ -2,8 +2,9 @@
 
 use super::decide;
 use crate::clock::{Clock, MonotonicClock};
-use fuseboard_core::{ConfigError, Rate, Rejected};
+use fuseboard_core::{ConfigError, Rate, Rejected, Reservation};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Admits `rate` on average and `burst` at once.
 ///
@@ -135,6 +136,23 @@ impl<C: Clock> TokenBucketRateLimiter<C> {
     pub fn try_acquire_many(&self, cost: u64) -> Result<(), Rejected> {
         let words = self.shared.store.words()?;
         decide(&self.shared.clock, |now| words.try_acquire_many(cost, now))
+    }
+
+    /// Takes `cost` tokens, or those that flow in within `max_wait`: they are the caller's after
+    /// [`Reservation::wait`], and nobody who comes later gets them first.
+    ///
+    /// # Errors
+    /// The wait would be longer, with when it no longer is; or never, where `cost` is more than the burst. Nothing was taken.
+    pub fn reserve(&self, cost: u64, max_wait: Duration) -> Result<Reservation, Rejected> {
+        let words = self.shared.store.words()?;
+        words.reserve(cost, max_wait.into(), self.shared.clock.now())
+    }
+
+    /// Gives a reservation of this bucket back, once. Those who reserved behind it keep their turns.
+    pub fn cancel(&self, reservation: Reservation) {
+        if let Ok(words) = self.shared.store.words() {
+            words.cancel(reservation, self.shared.clock.now());
+        }
     }
 
     /// Gives back `cost` tokens that were taken for something that did not happen. The bucket

@@ -150,9 +150,9 @@ fn of_rust(text: &str) -> Vec<(String, String)> {
     for line in text.lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix("/// ") {
             ids.extend(upper_ids(comment));
-        } else if line == "#[test]" {
+        } else if line == "#[test]" || line.starts_with("#[tokio::test") {
             is_test = true;
-        } else if let Some(name) = line.strip_prefix("fn ").filter(|_| is_test) {
+        } else if let Some(name) = function(line).filter(|_| is_test) {
             let name: String = name
                 .chars()
                 .take_while(|&letter| letter == '_' || letter.is_ascii_alphanumeric())
@@ -168,6 +168,13 @@ fn of_rust(text: &str) -> Vec<(String, String)> {
         }
     }
     found
+}
+
+/// What comes after `fn`.
+fn function(line: &str) -> Option<&str> {
+    line.strip_prefix("async ")
+        .unwrap_or(line)
+        .strip_prefix("fn ")
 }
 
 /// (id, trace) of a trace: its first comment names them.
@@ -222,6 +229,8 @@ mod tests {
             named(text),
             ["B3 b3_l10_x_p1", "L10 b3_l10_x_p1", "W2 b3_l10_x_p1"]
         );
+        let waiting = "#[tokio::test(start_paused = true)]\nasync fn k5_y() {";
+        assert_eq!(named(waiting), ["K5 k5_y"]);
         assert_eq!(named("/// B1\nstruct X;\n#[test]\nfn plain() {}"), [""; 0]);
         assert_eq!(named("fn b1_helper() {}"), [""; 0]);
         assert_eq!(named("#[test]\nfn s33_scenario() {}"), [""; 0]);

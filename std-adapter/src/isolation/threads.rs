@@ -1,0 +1,147 @@
+//! [`ThreadIsolation`]: calls on threads of their own.
+
+use crate::call::{CallError, PolicyKind};
+use fuseboard_core::{ConfigError, Reason, Rejected};
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+type Job = Box<dyn FnOnce() + Send>;
+type Caught<T> = Result<T, Box<dyn Any + Send>>;
+
+/// Runs calls that block on so many threads of its own, with a bounded queue before them: Hystrix's thread pools.
+///
+/// A call that hangs holds one of these threads and nobody else's: its caller goes on when its time is over. This is also how code
+/// without futures gets a time limit: [`call_blocking`](Self::call_blocking).
+///
+/// ```
+/// use fuseboard::ThreadIsolation;
+/// use std::time::Duration;
+///
+/// let disk = ThreadIsolation::new("disk", 2, 10)?;
+/// let read = disk.call_blocking(Duration::from_secs(1), || std::fs::read_to_string("Cargo.toml"));
+/// assert!(read.is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Cancellation
+///
+/// Dropped while the call is queued, it is not made; later it runs to its end, which nobody hears. A panic goes on in the caller. A clone
+/// is another handle of the same threads, which end with the last handle.
+#[derive(Clone, Debug)]
+pub struct ThreadIsolation {
+    jobs: SyncSender<Job>,
+}
+
+impl ThreadIsolation {
+    /// So many threads, named after the pool, and so many calls that may wait for one.
+    ///
+    /// # Errors
+    /// `threads` is 0, or the system gives no more threads.
+    pub fn new(name: &str, threads: usize, max_waiting: usize) -> io::Result<Self> {
+        if threads == 0 {
+            let none = ConfigError::integer("threads", 0, "at least 1 thread to run calls on");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, none));
+        }
+        let (jobs, queue) = sync_channel::<Job>(max_waiting);
+        let queue = Arc::new(Mutex::new(queue));
+        for number in 0..threads {
+            let queue = Arc::clone(&queue);
+            thread::Builder::new()
+                .name(format!("{name}-{number}"))
+                .spawn(move || work(&queue))?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Makes a call on one of the threads.
+    ///
+    /// # Errors
+    /// All threads are busy and the queue is full, or the operation's own.
+    pub async fn call<T, E>(
+        &self,
+        operation: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, CallError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (answer, end) = oneshot::channel::<Caught<Result<T, E>>>();
+        self.submit(move || {
+            // Nobody waits for it any more.
+            if !answer.is_closed() {
+                let _ = answer.send(catch_unwind(AssertUnwindSafe(operation)));
+            }
+        })?;
+        match end.await {
+            Ok(caught) => unwrapped(caught),
+            Err(_) => Err(full()),
+        }
+    }
+
+    /// Makes a call on one of the threads and blocks this one for at most `limit`.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call), or [`CallError::TimedOut`]: it goes on on its thread, or is not made when it is still queued.
+    pub fn call_blocking<T, E>(
+        &self,
+        limit: Duration,
+        operation: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, CallError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (answer, end) = sync_channel::<Caught<Result<T, E>>>(1);
+        let waiter = Arc::new(());
+        let waits = Arc::downgrade(&waiter);
+        self.submit(move || {
+            if waits.strong_count() > 0 {
+                let _ = answer.send(catch_unwind(AssertUnwindSafe(operation)));
+            }
+        })?;
+        match end.recv_timeout(limit) {
+            Ok(caught) => unwrapped(caught),
+            Err(RecvTimeoutError::Timeout) => Err(CallError::TimedOut { limit }),
+            Err(RecvTimeoutError::Disconnected) => Err(full()),
+        }
+    }
+
+    fn submit<E>(&self, job: impl FnOnce() + Send + 'static) -> Result<(), CallError<E>> {
+        self.jobs
+            .try_send(Box::new(job))
+            .map_err(|(TrySendError::Full(_) | TrySendError::Disconnected(_))| full())
+    }
+}
+
+/// Takes jobs until the last handle is gone.
+fn work(queue: &Mutex<Receiver<Job>>) {
+    loop {
+        // The lock is held while waiting, not while working: the next thread waits for the lock instead.
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match job {
+            Ok(job) => job(),
+            Err(_) => return,
+        }
+    }
+}
+
+fn unwrapped<T, E>(caught: Caught<Result<T, E>>) -> Result<T, CallError<E>> {
+    match caught {
+        Ok(result) => result.map_err(CallError::OperationFailed),
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+fn full<E>() -> CallError<E> {
+    let rejected = Rejected {
+        reason: Reason::Full,
+        retry_after: None,
+    };
+    CallError::rejected(PolicyKind::Isolation, rejected)
+}
