@@ -92,6 +92,21 @@
 #define FB_SLIDING_LOG_MAX 4096
 #endif
 
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * For fb_board_open: a file outside of tmpfs is taken too. Then its pages are written to disk from
+ * time to time, which can stop a call for a while.
+ */
+#define FB_BOARD_ON_DISK 1
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * For fb_board_open: a board that is not there is not made.
+ */
+#define FB_BOARD_EXISTING 2
+#endif
+
 /**
  * What a function answers. Numbers are never reused; none is retired so far.
  */
@@ -125,7 +140,8 @@ enum fb_status
      */
     FB_LIMITED = 5,
     /**
-     * Not admitted: as many calls as allowed are in flight.
+     * Not admitted: as many calls as allowed are in flight; or a name was removed from its board,
+     * which has no slot for it any more.
      */
     FB_FULL = 6,
     /**
@@ -162,6 +178,30 @@ enum fb_status
      * A transition function is registered already.
      */
     FB_EBUSY = -6,
+    /**
+     * Board: the operating system refused something; fb_error says what and why.
+     */
+    FB_ESYSTEM = -7,
+    /**
+     * Board: the file is not one that may be trusted; fb_error says why.
+     */
+    FB_EFILE = -8,
+    /**
+     * Board: the file is no board, or one of another version, size, boot or clock.
+     */
+    FB_ELAYOUT = -9,
+    /**
+     * Board: the name runs with another configuration.
+     */
+    FB_EDIFFERS = -10,
+    /**
+     * Board: every slot of this kind is taken.
+     */
+    FB_ENOSLOT = -11,
+    /**
+     * Board: as many processes are attached as can be.
+     */
+    FB_ENOOWNER = -12,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -383,11 +423,58 @@ typedef int32_t fb_algorithm;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * What to do about a name that runs with another configuration.
+ */
+enum fb_when_different
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+#if (defined(FB_HOSTED) && defined(__linux__))
+    /**
+     * FB_EDIFFERS.
+     */
+    FB_WHEN_DIFFERENT_REFUSE = 0,
+#endif
+#if (defined(FB_HOSTED) && defined(__linux__))
+    /**
+     * Take this configuration over for all processes; the state stays.
+     */
+    FB_WHEN_DIFFERENT_UPDATE = 1,
+#endif
+#if (defined(FB_HOSTED) && defined(__linux__))
+    /**
+     * Leave it as it runs.
+     */
+    FB_WHEN_DIFFERENT_KEEP = 2,
+#endif
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum fb_when_different fb_when_different;
+#else
+typedef int32_t fb_when_different;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+#endif
+
 /**
  * An adaptive concurrency limit: it learns from latencies and failures how many calls may be in
  * flight.
  */
 typedef struct fb_adaptive fb_adaptive;
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * A board: 64 named breakers, 64 token buckets and 64 concurrency limits, for at most 128
+ * processes at once. A process that is killed holds nobody up: its probes come back with their
+ * lease, its places when somebody finds the limit full, at most 50 ms later. A forked child may use
+ * every handle that it inherits; permits that it inherits stay its parent's.
+ */
+typedef struct fb_board fb_board;
+#endif
 
 /**
  * A circuit breaker.
@@ -550,12 +637,12 @@ typedef struct fb_breaker_config {
 } fb_breaker_config;
 
 /**
- * Why a setting was refused. Owned by the caller and written by the functions that take one,
- * which set both texts to "" unless they answer FB_ECONFIG. Its size never changes.
+ * Why a setting, or a board, was refused. Owned by the caller and written by the functions that
+ * take one, which set both texts to "" unless they refuse something. Its size never changes.
  */
 typedef struct fb_error {
     /**
-     * The setting's name, the same in every language; the member of fb_breaker_config has the
+     * The setting's name, or what of a board is refused: the same in every language; the member of fb_breaker_config has the
      * unit behind it: "failure_threshold" is failure_threshold_ppm.
      */
     char field[FB_ERROR_FIELD_SIZE];
@@ -809,7 +896,7 @@ typedef struct fb_admission {
      */
     const struct fb_breaker *breaker;
     /**
-     * Calls in flight; or NULL.
+     * Calls in flight; or NULL. Not one of a board.
      */
     const struct fb_concurrency *concurrency;
     /**
@@ -891,51 +978,6 @@ fb_status fb_breaker_config_parse(struct fb_breaker_config *config,
                                   size_t struct_size,
                                   const char *text,
                                   struct fb_error *error);
-
-#if defined(FB_HOSTED)
-/**
- * Makes a breaker, closed.
- *
- * `config`: the settings, copied. `out`: the new handle, for fb_breaker_free; NULL unless FB_OK.
- * `error`: may be NULL; names the refused setting.
- * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE; FB_ENOMEM. Threads: any. Signals: not safe.
- */
-fb_status fb_breaker_new(const struct fb_breaker_config *config,
-                         struct fb_breaker **out,
-                         struct fb_error *error);
-#endif
-
-/**
- * How many bytes fb_breaker_init needs, wherever they begin; at most FB_BREAKER_SIZE.
- *
- * Returns: the number. Threads: any. Signals: safe.
- */
-size_t fb_breaker_size(void);
-
-/**
- * fb_breaker_new in memory of the caller, which stays where it is as long as the handle is used
- * and is never given to fb_breaker_free.
- *
- * `memory`, `memory_size`: at least fb_breaker_size() bytes. The rest: as for fb_breaker_new.
- * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE, also when the memory is too small. Threads: any.
- * Signals: safe.
- */
-fb_status fb_breaker_init(void *memory,
-                          size_t memory_size,
-                          const struct fb_breaker_config *config,
-                          struct fb_breaker **out,
-                          struct fb_error *error);
-
-#if defined(FB_HOSTED)
-/**
- * Frees a breaker. Permits that are still out may be thrown away; settling one is not allowed any
- * more.
- *
- * `breaker`: from fb_breaker_new, not used by any thread any more; or NULL, then nothing happens.
- * Returns: nothing. Threads: one. Signals: not safe.
- */
-void fb_breaker_free(struct fb_breaker *breaker);
-#endif
 
 #if defined(FB_HOSTED)
 /**
@@ -1022,9 +1064,55 @@ fb_status fb_breaker_check_at(const struct fb_breaker *breaker,
  * The state. An open breaker says FB_STATE_OPEN until a probe is admitted, also when its time is
  * over.
  *
- * Returns: the state; FB_STATE_INVALID for NULL. Threads: any. Signals: safe.
+ * Returns: the state; FB_STATE_INVALID for NULL, and for a name that its board has no slot for any
+ * more. Threads: any. Signals: safe.
  */
 fb_state fb_breaker_state(const struct fb_breaker *breaker);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a breaker, closed.
+ *
+ * `config`: the settings, copied. `out`: the new handle, for fb_breaker_free; NULL unless FB_OK.
+ * `error`: may be NULL; names the refused setting.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_breaker_new(const struct fb_breaker_config *config,
+                         struct fb_breaker **out,
+                         struct fb_error *error);
+#endif
+
+/**
+ * How many bytes fb_breaker_init needs, wherever they begin; at most FB_BREAKER_SIZE.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_breaker_size(void);
+
+/**
+ * fb_breaker_new in memory of the caller, which stays where it is as long as the handle is used
+ * and is never given to fb_breaker_free.
+ *
+ * `memory`, `memory_size`: at least fb_breaker_size() bytes. The rest: as for fb_breaker_new.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE, also when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_breaker_init(void *memory,
+                          size_t memory_size,
+                          const struct fb_breaker_config *config,
+                          struct fb_breaker **out,
+                          struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Frees a breaker. Permits that are still out may be thrown away; settling one is not allowed any
+ * more.
+ *
+ * `breaker`: from fb_breaker_new, not used by any thread any more; or NULL, then nothing happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_breaker_free(struct fb_breaker *breaker);
+#endif
 
 #if defined(FB_HOSTED)
 /**
@@ -1057,7 +1145,7 @@ fb_status fb_breaker_settle_weighted_at(const struct fb_breaker *breaker,
 /**
  * Holds the breaker open until fb_breaker_reset. Permits that are out count for nothing.
  *
- * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+ * Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
  */
 fb_status fb_breaker_force_open(const struct fb_breaker *breaker);
 #endif
@@ -1065,10 +1153,11 @@ fb_status fb_breaker_force_open(const struct fb_breaker *breaker);
 /**
  * fb_breaker_force_open at a given time.
  *
- * `now_ns`: the time. Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition
+ * `now_ns`: the time. Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition
  * function is.
  */
-fb_status fb_breaker_force_open_at(const struct fb_breaker *breaker, uint64_t now_ns);
+fb_status fb_breaker_force_open_at(const struct fb_breaker *breaker,
+                                   uint64_t now_ns);
 
 #if defined(FB_HOSTED)
 /**
@@ -1076,7 +1165,7 @@ fb_status fb_breaker_force_open_at(const struct fb_breaker *breaker, uint64_t no
  * count for nothing.
  *
  * `until_ns`: by the breaker's clock, not from now on.
- * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+ * Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
  */
 fb_status fb_breaker_force_open_until(const struct fb_breaker *breaker,
                                       uint64_t until_ns);
@@ -1097,7 +1186,7 @@ fb_status fb_breaker_force_open_until_at(const struct fb_breaker *breaker,
  * Lets every call pass and counts nothing, until fb_breaker_reset. Permits that are out count for
  * nothing.
  *
- * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+ * Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
  */
 fb_status fb_breaker_disable(const struct fb_breaker *breaker);
 #endif
@@ -1105,17 +1194,18 @@ fb_status fb_breaker_disable(const struct fb_breaker *breaker);
 /**
  * fb_breaker_disable at a given time.
  *
- * `now_ns`: the time. Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition
+ * `now_ns`: the time. Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition
  * function is.
  */
-fb_status fb_breaker_disable_at(const struct fb_breaker *breaker, uint64_t now_ns);
+fb_status fb_breaker_disable_at(const struct fb_breaker *breaker,
+                                uint64_t now_ns);
 
 #if defined(FB_HOSTED)
 /**
  * Lets every call pass and counts it, until fb_breaker_reset. Permits that are out count for
  * nothing.
  *
- * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+ * Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
  */
 fb_status fb_breaker_metrics_only(const struct fb_breaker *breaker);
 #endif
@@ -1123,16 +1213,17 @@ fb_status fb_breaker_metrics_only(const struct fb_breaker *breaker);
 /**
  * fb_breaker_metrics_only at a given time.
  *
- * `now_ns`: the time. Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition
+ * `now_ns`: the time. Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition
  * function is.
  */
-fb_status fb_breaker_metrics_only_at(const struct fb_breaker *breaker, uint64_t now_ns);
+fb_status fb_breaker_metrics_only_at(const struct fb_breaker *breaker,
+                                     uint64_t now_ns);
 
 #if defined(FB_HOSTED)
 /**
  * Closes the breaker with an empty window. Permits that are out count for nothing.
  *
- * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+ * Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
  */
 fb_status fb_breaker_reset(const struct fb_breaker *breaker);
 #endif
@@ -1140,10 +1231,11 @@ fb_status fb_breaker_reset(const struct fb_breaker *breaker);
 /**
  * fb_breaker_reset at a given time.
  *
- * `now_ns`: the time. Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition
+ * `now_ns`: the time. Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition
  * function is.
  */
-fb_status fb_breaker_reset_at(const struct fb_breaker *breaker, uint64_t now_ns);
+fb_status fb_breaker_reset_at(const struct fb_breaker *breaker,
+                              uint64_t now_ns);
 
 /**
  * Changes the settings of a running breaker; state and window stay. The window's kind and size
@@ -1180,7 +1272,8 @@ fb_status fb_breaker_snapshot_at(const struct fb_breaker *breaker,
  * Reads the last changes of state, without a transition function: for a program that looks from time to time.
  * Of more changes than FB_TRANSITIONS_KEPT since the last look, the oldest are lost, and `lost` says so.
  *
- * `generation`: in: the change after which to begin, 0 at first; out: the newest one read, for the
+ * `generation`: in: the change after which to begin, 0 at first (of a breaker on a board: the
+ * fb_snapshot's); out: the newest one read, for the
  * next time. `transitions`, `capacity`: room for so many, oldest first. `struct_size`:
  * sizeof(fb_transition). `count`: written; how many were read; when it is `capacity` there may be
  * more. `lost`: may be NULL; changes before the newest one read that are not there any more.
@@ -2192,7 +2285,7 @@ fb_status fb_concurrency_try_acquire_prioritized(const struct fb_concurrency *co
 /**
  * Gives a place back.
  *
- * Returns: FB_OK; FB_STALE when nothing was in flight; FB_EINVAL. Threads: any. Signals: safe.
+ * Returns: FB_OK; FB_STALE when nothing was in flight (on a board: of this process); FB_EINVAL. Threads: any. Signals: safe.
  */
 fb_status fb_concurrency_release(const struct fb_concurrency *concurrency);
 
@@ -2387,7 +2480,7 @@ fb_status fb_adaptive_config_init(struct fb_adaptive_config *config,
  * settled once with fb_admission_settle or fb_admission_cancel; else cleared. `retry_after_ns`:
  * may be NULL; as for fb_breaker_try_acquire, from the policy that rejects.
  * Returns: FB_OK; what the policies answer; FB_EINVAL, also for both kinds of limit on calls in
- * flight; FB_ESIZE. Threads: any. Signals: safe if the transition function is.
+ * flight and for a board's; FB_ESIZE. Threads: any. Signals: safe if the transition function is.
  */
 fb_status fb_admission_try_acquire(const struct fb_admission *admission,
                                    uint64_t cost,
@@ -2443,6 +2536,124 @@ fb_status fb_admission_settle_at(const struct fb_admission *admission,
  */
 fb_status fb_admission_cancel(const struct fb_admission *admission,
                               struct fb_permit *permit);
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Opens the board in a file, which is made if it is not there. All processes that open the same
+ * path share it; it is there until the file is removed or the machine starts anew.
+ *
+ * `path`: ends in a NUL; a file on tmpfs, such as "/dev/shm/shop-board". `flags`: 0, or
+ * FB_BOARD_ON_DISK | FB_BOARD_EXISTING. `out`: the new handle, for fb_board_close; NULL unless
+ * FB_OK. `error`: may be NULL; says what was refused, how it is, how it has to be and what to do.
+ * Returns: FB_OK; FB_ESYSTEM; FB_EFILE; FB_ELAYOUT; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not
+ * safe.
+ */
+fb_status fb_board_open(const char *path,
+                        uint32_t flags,
+                        struct fb_board **out,
+                        struct fb_error *error);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Makes a board without a name, for this process and the children that it forks from now on.
+ *
+ * `out`: the new handle, for fb_board_close; NULL unless FB_OK. `error`: may be NULL; as for
+ * fb_board_open.
+ * Returns: FB_OK; FB_ESYSTEM; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_board_open_anonymous(struct fb_board **out, struct fb_error *error);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Makes a board of this process alone: for where there can be none to share.
+ *
+ * `out`: the new handle, for fb_board_close; NULL unless FB_OK.
+ * Returns: FB_OK; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_board_open_private(struct fb_board **out);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Closes a board. Handles of its names stay usable, and are freed on their own; what they share
+ * stays in the file.
+ *
+ * `board`: from fb_board_open or its like, not used by any thread any more; or NULL, then nothing
+ * happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_board_close(struct fb_board *board);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Whether other processes can see the board.
+ *
+ * `is_shared`: written; 0 for one of fb_board_open_private, else 1.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_board_is_shared(const struct fb_board *board, int32_t *is_shared);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * The breaker of this name, made closed if there is none. Every fb_breaker function works on it;
+ * times given to those that end in _at must be of CLOCK_MONOTONIC, which all processes read. The
+ * changes of state that it tells of are those that this handle causes. Its name can be removed by
+ * an operator: its next use claims it anew, or answers FB_FULL where there is no slot left.
+ *
+ * `name`: ends in a NUL; 1 to 64 bytes of UTF-8. `config`: the settings, copied. `when_different`:
+ * an fb_when_different. `out`: the new handle, for fb_breaker_free; NULL unless FB_OK. `error`: may
+ * be NULL; says what was refused.
+ * Returns: FB_OK; FB_ECONFIG; FB_EDIFFERS; FB_ENOSLOT; FB_ENOOWNER; FB_ESYSTEM; FB_EINVAL; FB_ESIZE;
+ * FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_board_breaker(const struct fb_board *board,
+                           const char *name,
+                           const struct fb_breaker_config *config,
+                           int32_t when_different,
+                           struct fb_breaker **out,
+                           struct fb_error *error);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * The token bucket of this name, made full if there is none. Every fb_token_bucket function works
+ * on it; what is said of names and times of fb_board_breaker holds for it too.
+ *
+ * `name`, `when_different`, `error`: as for fb_board_breaker. `units`, `per_ns`, `burst`: as for
+ * fb_token_bucket_new. `out`: the new handle, for fb_token_bucket_free; NULL unless FB_OK.
+ * Returns: as fb_board_breaker. Threads: any. Signals: not safe.
+ */
+fb_status fb_board_token_bucket(const struct fb_board *board,
+                                const char *name,
+                                uint64_t units,
+                                uint64_t per_ns,
+                                uint64_t burst,
+                                int32_t when_different,
+                                struct fb_token_bucket **out,
+                                struct fb_error *error);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * The concurrency limit of this name, made with nothing in flight if there is none. The
+ * fb_concurrency functions work on it, but for fb_concurrency_try_acquire_prioritized. A process
+ * can give back only what it took itself; what it holds when it dies comes back by itself.
+ *
+ * `name`, `when_different`, `error`: as for fb_board_breaker. `limit`: calls in flight at once among
+ * all processes, 1 to 65535. `out`: the new handle, for fb_concurrency_free; NULL unless FB_OK.
+ * Returns: as fb_board_breaker. Threads: any. Signals: not safe.
+ */
+fb_status fb_board_concurrency(const struct fb_board *board,
+                               const char *name,
+                               uint32_t limit,
+                               int32_t when_different,
+                               struct fb_concurrency **out,
+                               struct fb_error *error);
+#endif
 
 #if defined(FB_HOSTED)
 /**

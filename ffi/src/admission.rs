@@ -23,7 +23,7 @@ pub struct fb_admission {
     pub struct_size: usize,
     /// The breaker; not NULL.
     pub breaker: *const fb_breaker,
-    /// Calls in flight; or NULL.
+    /// Calls in flight; or NULL. Not one of a board.
     pub concurrency: *const fb_concurrency,
     /// Calls in flight, by a limit that finds itself; or NULL. Not both.
     pub adaptive: *const fb_adaptive,
@@ -48,14 +48,14 @@ unsafe fn policies<'a>(
         handle::sized(admission)?;
         let admission = handle::shared(admission)?;
         let breaker = handle::shared(admission.breaker)?;
-        let mut composed = Admission::new(&breaker.core);
+        let mut composed = Admission::new(breaker.words()?);
         match (
             admission.concurrency.is_null(),
             admission.adaptive.is_null(),
         ) {
             (true, true) => {}
             (false, true) => {
-                composed = composed.concurrency(&handle::shared(admission.concurrency)?.core);
+                composed = composed.concurrency(handle::shared(admission.concurrency)?.own()?);
             }
             (true, false) => {
                 composed = composed.adaptive(&handle::shared(admission.adaptive)?.core);
@@ -63,7 +63,7 @@ unsafe fn policies<'a>(
             (false, false) => return Err(fb_status::FB_EINVAL),
         }
         if !admission.token_bucket.is_null() {
-            composed = composed.limiter(&handle::shared(admission.token_bucket)?.core);
+            composed = composed.limiter(handle::shared(admission.token_bucket)?.words()?);
         }
         Ok((composed, &breaker.listeners))
     }
@@ -100,7 +100,7 @@ unsafe fn acquire(
 /// settled once with fb_admission_settle or fb_admission_cancel; else cleared. `retry_after_ns`:
 /// may be NULL; as for fb_breaker_try_acquire, from the policy that rejects.
 /// Returns: FB_OK; what the policies answer; FB_EINVAL, also for both kinds of limit on calls in
-/// flight; FB_ESIZE. Threads: any. Signals: safe if the transition function is.
+/// flight and for a board's; FB_ESIZE. Threads: any. Signals: safe if the transition function is.
 #[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_admission_try_acquire(

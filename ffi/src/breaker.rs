@@ -3,103 +3,85 @@
 use crate::boundary::entry;
 #[cfg(feature = "std")]
 use crate::clock;
-use crate::config::{self, fb_breaker_config};
-use crate::error::{self, fb_error};
 use crate::event::Listeners;
-use crate::handle::{self, Place};
+use crate::handle;
 use crate::permit::{self, fb_permit};
 use crate::status::{self, fb_outcome, fb_state, fb_status};
-use core::ffi::c_void;
-use fuseboard_core::{CircuitBreaker, Nanos};
+#[cfg(all(feature = "board", target_os = "linux"))]
+use fuseboard::RawBreaker;
+#[cfg(all(feature = "board", target_os = "linux"))]
+use fuseboard_core::CircuitBreakerConfig;
+use fuseboard_core::{CircuitBreaker, Nanos, Outcome, RawPermit, Rejected, Settled};
+
+// First, as the header tells it.
+pub mod making;
 
 /// A circuit breaker.
 pub struct fb_breaker {
-    pub(crate) core: CircuitBreaker,
+    /// Its words. One on a board has others; these are then forced open, so that the fast path admits no call by them, and takes none
+    /// of the board's permits for one of theirs: those have a tag.
+    core: CircuitBreaker,
     pub(crate) listeners: Listeners,
+    #[cfg(all(feature = "board", target_os = "linux"))]
+    board: Option<RawBreaker>,
 }
 
-/// Bytes that are enough for one breaker on every machine: for memory that is there from the start.
-pub const FB_BREAKER_SIZE: usize = 1024;
-
-const _: () = assert!(handle::room::<fb_breaker>() <= FB_BREAKER_SIZE);
-
-/// # Safety
-///
-/// `place` is writable memory or the heap; the others are null or valid for a write.
-unsafe fn make(
-    config: *const fb_breaker_config,
-    place: Place,
-    out: *mut *mut fb_breaker,
-    error: *mut fb_error,
-) -> Result<fb_status, fb_status> {
-    // SAFETY: the caller's promises are the same.
-    unsafe {
-        error::clear(error)?;
-        handle::write(out, core::ptr::null_mut())?;
-        let config = config::read(config, error)?;
-        let made = CircuitBreaker::try_new(config).map(|core| fb_breaker {
+impl fb_breaker {
+    fn new(core: CircuitBreaker) -> Self {
+        Self {
             core,
             listeners: Listeners::default(),
-        });
-        error::give(place, out, error, made)
+            #[cfg(all(feature = "board", target_os = "linux"))]
+            board: None,
+        }
     }
-}
 
-/// Makes a breaker, closed.
-///
-/// `config`: the settings, copied. `out`: the new handle, for fb_breaker_free; NULL unless FB_OK.
-/// `error`: may be NULL; names the refused setting.
-/// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE; FB_ENOMEM. Threads: any. Signals: not safe.
-#[cfg(feature = "std")]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn fb_breaker_new(
-    config: *const fb_breaker_config,
-    out: *mut *mut fb_breaker,
-    error: *mut fb_error,
-) -> fb_status {
-    // SAFETY: each pointer is null or valid for its type, by the contract of the header.
-    entry(|| unsafe { make(config, Place::Heap, out, error) })
-}
+    /// One whose words are in a slot of a board.
+    #[cfg(all(feature = "board", target_os = "linux"))]
+    pub(crate) fn on_board(slot: RawBreaker) -> Self {
+        let core = CircuitBreaker::new(CircuitBreakerConfig::new());
+        core.force_open(Nanos::ZERO, &());
+        Self {
+            board: Some(slot),
+            ..Self::new(core)
+        }
+    }
 
-/// How many bytes fb_breaker_init needs, wherever they begin; at most FB_BREAKER_SIZE.
-///
-/// Returns: the number. Threads: any. Signals: safe.
-#[unsafe(no_mangle)]
-pub extern "C" fn fb_breaker_size() -> usize {
-    handle::room::<fb_breaker>()
-}
+    /// The words, for what asks for no permit. Refused, with `FB_FULL`, where its name was removed from its board, which has no slot for it
+    /// any more.
+    #[allow(clippy::unnecessary_wraps, reason = "only a board refuses")]
+    #[inline]
+    pub(crate) fn words(&self) -> Result<&CircuitBreaker, fb_status> {
+        #[cfg(all(feature = "board", target_os = "linux"))]
+        if let Some(slot) = &self.board {
+            return slot.words().map_err(|rejected| rejected.reason.into());
+        }
+        Ok(&self.core)
+    }
 
-/// fb_breaker_new in memory of the caller, which stays where it is as long as the handle is used
-/// and is never given to fb_breaker_free.
-///
-/// `memory`, `memory_size`: at least fb_breaker_size() bytes. The rest: as for fb_breaker_new.
-/// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE, also when the memory is too small. Threads: any.
-/// Signals: safe.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn fb_breaker_init(
-    memory: *mut c_void,
-    memory_size: usize,
-    config: *const fb_breaker_config,
-    out: *mut *mut fb_breaker,
-    error: *mut fb_error,
-) -> fb_status {
-    // SAFETY: each pointer is null or valid for its type, and the memory is as large as said, by the contract of the header.
-    entry(|| unsafe { make(config, Place::Memory(memory, memory_size), out, error) })
-}
+    fn admit(&self, now: Nanos) -> Result<RawPermit, Rejected> {
+        #[cfg(all(feature = "board", target_os = "linux"))]
+        if let Some(slot) = &self.board {
+            return slot.acquire(now, &self.listeners);
+        }
+        self.core.acquire(now, &self.listeners)
+    }
 
-/// Frees a breaker. Permits that are still out may be thrown away; settling one is not allowed any
-/// more.
-///
-/// `breaker`: from fb_breaker_new, not used by any thread any more; or NULL, then nothing happens.
-/// Returns: nothing. Threads: one. Signals: not safe.
-#[cfg(feature = "std")]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn fb_breaker_free(breaker: *mut fb_breaker) {
-    entry(|| {
-        // SAFETY: from fb_breaker_new and given up, by the contract above.
-        unsafe { handle::free(breaker) };
-        Ok(())
-    });
+    fn end(&self, permit: RawPermit, outcome: Outcome, now: Nanos) -> Settled {
+        #[cfg(all(feature = "board", target_os = "linux"))]
+        if let Some(slot) = &self.board {
+            return slot.settle(permit, outcome, 1, now, &self.listeners);
+        }
+        self.core.settle(permit, outcome, now, &self.listeners)
+    }
+
+    fn give_back(&self, permit: RawPermit) -> Settled {
+        #[cfg(all(feature = "board", target_os = "linux"))]
+        if let Some(slot) = &self.board {
+            return slot.cancel(permit, &self.listeners);
+        }
+        self.core.cancel(permit, &self.listeners)
+    }
 }
 
 // A closed call's two functions have a fast path of their own, in front of the way that is right in every state: nothing in it can
@@ -148,7 +130,7 @@ unsafe fn acquire(
         // First, so that no path leaves an old permit behind.
         handle::write(permit, fb_permit::SETTLED)?;
         let breaker = handle::shared(breaker)?;
-        let decision = breaker.core.acquire(now, &breaker.listeners);
+        let decision = breaker.admit(now);
         if let Ok(raw) = decision {
             handle::write(permit, raw.into())?;
         }
@@ -232,10 +214,7 @@ unsafe fn settle(
         let outcome = status::outcome(outcome)?;
         // SAFETY: the caller's promise is the same.
         let raw = unsafe { permit::take(permit) }?;
-        Ok(breaker
-            .core
-            .settle(raw, outcome, now, &breaker.listeners)
-            .into())
+        Ok(breaker.end(raw, outcome, now).into())
     })
 }
 
@@ -287,7 +266,7 @@ pub unsafe extern "C" fn fb_breaker_cancel(
         let breaker = unsafe { handle::shared(breaker) }?;
         // SAFETY: an initialised permit, by the contract of the header.
         let raw = unsafe { permit::take(permit) }?;
-        Ok(breaker.core.cancel(raw, &breaker.listeners).into())
+        Ok(breaker.give_back(raw).into())
     })
 }
 
@@ -301,7 +280,7 @@ unsafe fn check(
 ) -> Result<fb_status, fb_status> {
     // SAFETY: the caller's promises are the same.
     unsafe {
-        let (status, wait) = status::decided(handle::shared(breaker)?.core.check(now));
+        let (status, wait) = status::decided(handle::shared(breaker)?.words()?.check(now));
         handle::write_if_wanted(retry_after_ns, wait)?;
         Ok(status)
     }
@@ -337,14 +316,15 @@ pub unsafe extern "C" fn fb_breaker_check_at(
 /// The state. An open breaker says FB_STATE_OPEN until a probe is admitted, also when its time is
 /// over.
 ///
-/// Returns: the state; FB_STATE_INVALID for NULL. Threads: any. Signals: safe.
+/// Returns: the state; FB_STATE_INVALID for NULL, and for a name that its board has no slot for any
+/// more. Threads: any. Signals: safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_state(breaker: *const fb_breaker) -> fb_state {
     // SAFETY: a live handle, by the contract of the header.
-    entry(|| Ok(unsafe { handle::shared(breaker) }?.core.state().into()))
+    entry(|| Ok(unsafe { handle::shared(breaker) }?.words()?.state().into()))
 }
 
-// Last, so that the header tells of making and asking first.
+// Last, so that the header tells of asking first.
 pub mod weighted;
 
 pub mod manual;

@@ -5,11 +5,74 @@ use crate::error::{self, fb_error};
 use crate::handle::{self, Place};
 use crate::status::{self, fb_status};
 use core::ffi::c_void;
-use fuseboard_core::ConcurrencyLimit;
+#[cfg(all(feature = "board", target_os = "linux"))]
+use fuseboard::RawConcurrencyLimit;
+use fuseboard_core::{ConcurrencyLimit, ConfigError, Rejected};
 
 /// A concurrency limit. It needs no clock.
 pub struct fb_concurrency {
-    pub(crate) core: ConcurrencyLimit,
+    words: Words,
+}
+
+/// Where the words are.
+enum Words {
+    Own(ConcurrencyLimit),
+    #[cfg(all(feature = "board", target_os = "linux"))]
+    Board(RawConcurrencyLimit),
+}
+
+impl fb_concurrency {
+    /// One whose words are in a slot of a board.
+    #[cfg(all(feature = "board", target_os = "linux"))]
+    pub(crate) fn on_board(slot: RawConcurrencyLimit) -> Self {
+        Self {
+            words: Words::Board(slot),
+        }
+    }
+
+    /// The words of one that is on no board, else `FB_EINVAL`.
+    #[allow(clippy::unnecessary_wraps, reason = "only a board refuses")]
+    pub(crate) fn own(&self) -> Result<&ConcurrencyLimit, fb_status> {
+        match &self.words {
+            Words::Own(words) => Ok(words),
+            #[cfg(all(feature = "board", target_os = "linux"))]
+            Words::Board(_) => Err(fb_status::FB_EINVAL),
+        }
+    }
+
+    fn admit(&self) -> Result<(), Rejected> {
+        match &self.words {
+            Words::Own(words) => words.acquire_raw(),
+            #[cfg(all(feature = "board", target_os = "linux"))]
+            Words::Board(slot) => slot.acquire(),
+        }
+    }
+
+    /// `false` when there was nothing to give back.
+    fn give_back(&self) -> bool {
+        match &self.words {
+            Words::Own(words) => words.release_raw(),
+            #[cfg(all(feature = "board", target_os = "linux"))]
+            Words::Board(slot) => slot.release(),
+        }
+    }
+
+    /// Calls in flight, and the limit.
+    fn numbers(&self) -> (u32, u32) {
+        match &self.words {
+            Words::Own(words) => (words.in_flight(), words.limit()),
+            #[cfg(all(feature = "board", target_os = "linux"))]
+            Words::Board(slot) => slot.numbers(),
+        }
+    }
+
+    fn change(&self, limit: u32) -> Result<(), ConfigError> {
+        match &self.words {
+            Words::Own(words) => words.set_limit(limit),
+            #[cfg(all(feature = "board", target_os = "linux"))]
+            Words::Board(slot) => slot.set_limit(limit),
+        }
+    }
 }
 
 /// # Safety
@@ -25,7 +88,9 @@ unsafe fn make(
     unsafe {
         error::clear(error)?;
         handle::write(out, core::ptr::null_mut())?;
-        let made = ConcurrencyLimit::try_new(limit).map(|core| fb_concurrency { core });
+        let made = ConcurrencyLimit::try_new(limit).map(|words| fb_concurrency {
+            words: Words::Own(words),
+        });
         error::give(place, out, error, made)
     }
 }
@@ -98,7 +163,7 @@ pub unsafe extern "C" fn fb_concurrency_try_acquire(
     entry(|| {
         // SAFETY: a live handle, by the contract of the header.
         let concurrency = unsafe { handle::shared(concurrency) }?;
-        Ok(status::decided(concurrency.core.acquire_raw()).0)
+        Ok(status::decided(concurrency.admit()).0)
     })
 }
 
@@ -118,19 +183,21 @@ pub unsafe extern "C" fn fb_concurrency_try_acquire_prioritized(
         let shedding = crate::adaptive::shedding(sheds_from_ppm)?;
         // SAFETY: a live handle, by the contract of the header.
         let concurrency = unsafe { handle::shared(concurrency) }?;
-        let decision = concurrency.core.acquire_raw_prioritized(shedding, priority);
+        let decision = concurrency
+            .own()?
+            .acquire_raw_prioritized(shedding, priority);
         Ok(status::decided(decision).0)
     })
 }
 
 /// Gives a place back.
 ///
-/// Returns: FB_OK; FB_STALE when nothing was in flight; FB_EINVAL. Threads: any. Signals: safe.
+/// Returns: FB_OK; FB_STALE when nothing was in flight (on a board: of this process); FB_EINVAL. Threads: any. Signals: safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_concurrency_release(concurrency: *const fb_concurrency) -> fb_status {
     entry(|| {
         // SAFETY: a live handle, by the contract of the header.
-        let held = unsafe { handle::shared(concurrency) }?.core.release_raw();
+        let held = unsafe { handle::shared(concurrency) }?.give_back();
         Ok(if held {
             fb_status::FB_OK
         } else {
@@ -150,7 +217,7 @@ pub unsafe extern "C" fn fb_concurrency_in_flight(
 ) -> fb_status {
     entry(|| {
         // SAFETY: the contract of the header: each pointer is null or valid for its type.
-        unsafe { handle::write(in_flight, handle::shared(concurrency)?.core.in_flight()) }?;
+        unsafe { handle::write(in_flight, handle::shared(concurrency)?.numbers().0) }?;
         Ok(fb_status::FB_OK)
     })
 }
@@ -166,7 +233,7 @@ pub unsafe extern "C" fn fb_concurrency_limit(
 ) -> fb_status {
     entry(|| {
         // SAFETY: the contract of the header: each pointer is null or valid for its type.
-        unsafe { handle::write(limit, handle::shared(concurrency)?.core.limit()) }?;
+        unsafe { handle::write(limit, handle::shared(concurrency)?.numbers().1) }?;
         Ok(fb_status::FB_OK)
     })
 }
@@ -184,6 +251,6 @@ pub unsafe extern "C" fn fb_concurrency_set_limit(
     // SAFETY: the contract of the header: each pointer is null or valid for its type.
     entry(|| unsafe {
         error::clear(error)?;
-        error::done(error, handle::shared(concurrency)?.core.set_limit(limit))
+        error::done(error, handle::shared(concurrency)?.change(limit))
     })
 }

@@ -11,12 +11,12 @@ pub const FB_ERROR_FIELD_SIZE: usize = 32;
 /// Bytes of fb_error.message, its NUL included.
 pub const FB_ERROR_MESSAGE_SIZE: usize = 224;
 
-/// Why a setting was refused. Owned by the caller and written by the functions that take one,
-/// which set both texts to "" unless they answer FB_ECONFIG. Its size never changes.
+/// Why a setting, or a board, was refused. Owned by the caller and written by the functions that
+/// take one, which set both texts to "" unless they refuse something. Its size never changes.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct fb_error {
-    /// The setting's name, the same in every language; the member of fb_breaker_config has the
+    /// The setting's name, or what of a board is refused: the same in every language; the member of fb_breaker_config has the
     /// unit behind it: "failure_threshold" is failure_threshold_ppm.
     pub field: [c_char; FB_ERROR_FIELD_SIZE],
     /// Name, value, allowed range and what to do, in UTF-8, cut off where it does not fit.
@@ -92,15 +92,29 @@ pub(crate) unsafe fn clear(error: *mut fb_error) -> Result<(), fb_status> {
 ///
 /// The pointer is null or valid for a write.
 pub(crate) unsafe fn report(error: *mut fb_error, refused: &Refused<'_>) -> fb_status {
-    let filled = fb_error {
-        field: text(&refused.field()),
-        message: text(refused),
-    };
     // SAFETY: the caller's promise is the same.
-    match unsafe { handle::write_if_wanted(error, filled) } {
+    match unsafe { fill(error, refused.field(), refused) } {
         Ok(()) => fb_status::FB_ECONFIG,
         Err(status) => status,
     }
+}
+
+/// Fills `error`, if wanted.
+///
+/// # Safety
+///
+/// The pointer is null or valid for a write.
+pub(crate) unsafe fn fill(
+    error: *mut fb_error,
+    field: &str,
+    message: &dyn fmt::Display,
+) -> Result<(), fb_status> {
+    let filled = fb_error {
+        field: text(&field),
+        message: text(message),
+    };
+    // SAFETY: the caller's promise is the same.
+    unsafe { handle::write_if_wanted(error, filled) }
 }
 
 /// Gives what was made to C, or says what was refused.

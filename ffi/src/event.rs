@@ -136,7 +136,8 @@ impl Observer for Listeners {
 /// Reads the last changes of state, without a transition function: for a program that looks from time to time.
 /// Of more changes than FB_TRANSITIONS_KEPT since the last look, the oldest are lost, and `lost` says so.
 ///
-/// `generation`: in: the change after which to begin, 0 at first; out: the newest one read, for the
+/// `generation`: in: the change after which to begin, 0 at first (of a breaker on a board: the
+/// fb_snapshot's); out: the newest one read, for the
 /// next time. `transitions`, `capacity`: room for so many, oldest first. `struct_size`:
 /// sizeof(fb_transition). `count`: written; how many were read; when it is `capacity` there may be
 /// more. `lost`: may be NULL; changes before the newest one read that are not there any more.

@@ -59,6 +59,9 @@ pub mod adaptive;
 
 pub mod admission;
 
+#[cfg(all(feature = "board", target_os = "linux"))]
+pub mod board;
+
 pub mod retry_budget;
 
 pub mod throttle;

@@ -40,7 +40,7 @@ pub(crate) unsafe fn take(permit: *mut fb_permit) -> Result<RawPermit, fb_status
     // SAFETY: not null, aligned, and ours for the call by this function's contract. Every bit
     // pattern is a legal value.
     let taken = unsafe { permit.replace(fb_permit::SETTLED) };
-    RawPermit::from_words(taken.opaque_).ok_or(fb_status::FB_STALE)
+    RawPermit::from_tagged_words(taken.opaque_).ok_or(fb_status::FB_STALE)
 }
 
 #[cfg(test)]
@@ -49,6 +49,9 @@ mod tests {
 
     #[test]
     fn the_settled_permit_is_no_permit() {
-        assert_eq!(RawPermit::from_words(fb_permit::SETTLED.opaque_), None);
+        assert_eq!(
+            RawPermit::from_tagged_words(fb_permit::SETTLED.opaque_),
+            None
+        );
     }
 }

@@ -94,10 +94,11 @@ unsafe fn snapshot_into(
         let breaker = handle::shared(breaker)?;
         handle::sized(snapshot)?;
         // The core's `None` says both "now" and "nobody knows"; the decision tells them apart.
-        let (_, retry_after_ns) = status::decided(breaker.core.check(now));
+        let words = breaker.words()?;
+        let (_, retry_after_ns) = status::decided(words.check(now));
         handle::write(
             snapshot,
-            fb_snapshot::new(&breaker.core.snapshot(now), retry_after_ns),
+            fb_snapshot::new(&words.snapshot(now), retry_after_ns),
         )?;
     }
     Ok(fb_status::FB_OK)

@@ -19,7 +19,8 @@ pub enum fb_status {
     FB_RAMPING = 4,
     /// Not admitted: the rate limit is used up for now.
     FB_LIMITED = 5,
-    /// Not admitted: as many calls as allowed are in flight.
+    /// Not admitted: as many calls as allowed are in flight; or a name was removed from its board,
+    /// which has no slot for it any more.
     FB_FULL = 6,
     /// Not admitted: the cost is more than the limiter can ever admit.
     FB_NEVER = 7,
@@ -39,10 +40,22 @@ pub enum fb_status {
     FB_EPANIC = -5,
     /// A transition function is registered already.
     FB_EBUSY = -6,
+    /// Board: the operating system refused something; fb_error says what and why.
+    FB_ESYSTEM = -7,
+    /// Board: the file is not one that may be trusted; fb_error says why.
+    FB_EFILE = -8,
+    /// Board: the file is no board, or one of another version, size, boot or clock.
+    FB_ELAYOUT = -9,
+    /// Board: the name runs with another configuration.
+    FB_EDIFFERS = -10,
+    /// Board: every slot of this kind is taken.
+    FB_ENOSLOT = -11,
+    /// Board: as many processes are attached as can be.
+    FB_ENOOWNER = -12,
 }
 
 impl fb_status {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 21] = [
         Self::FB_OK,
         Self::FB_OPEN,
         Self::FB_HALF_OPEN_FULL,
@@ -58,6 +71,12 @@ impl fb_status {
         Self::FB_ECONFIG,
         Self::FB_EPANIC,
         Self::FB_EBUSY,
+        Self::FB_ESYSTEM,
+        Self::FB_EFILE,
+        Self::FB_ELAYOUT,
+        Self::FB_EDIFFERS,
+        Self::FB_ENOSLOT,
+        Self::FB_ENOOWNER,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -79,6 +98,12 @@ impl fb_status {
             Self::FB_ECONFIG => c"a setting is refused",
             Self::FB_EPANIC => c"a defect inside the library",
             Self::FB_EBUSY => c"a transition function is registered already",
+            Self::FB_ESYSTEM => c"the operating system refused something",
+            Self::FB_EFILE => c"the board's file is not one that may be trusted",
+            Self::FB_ELAYOUT => c"no board, or one of another version, size, boot or clock",
+            Self::FB_EDIFFERS => c"the name runs with another configuration",
+            Self::FB_ENOSLOT => c"every slot of this kind is taken",
+            Self::FB_ENOOWNER => c"as many processes are attached to the board as can be",
         }
     }
 }

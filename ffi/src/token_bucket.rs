@@ -7,11 +7,41 @@ use crate::error::{self, fb_error};
 use crate::handle::{self, Place};
 use crate::status::{self, fb_status};
 use core::ffi::c_void;
+#[cfg(all(feature = "board", target_os = "linux"))]
+use fuseboard::RawTokenBucket;
 use fuseboard_core::{Nanos, Rate, TokenBucketRateLimiter};
 
 /// A token bucket: admits `units` each `per_ns`, and up to `burst` at once.
 pub struct fb_token_bucket {
-    pub(crate) core: TokenBucketRateLimiter,
+    words: Words,
+}
+
+/// Where the words are.
+enum Words {
+    Own(TokenBucketRateLimiter),
+    #[cfg(all(feature = "board", target_os = "linux"))]
+    Board(RawTokenBucket),
+}
+
+impl fb_token_bucket {
+    /// One whose words are in a slot of a board.
+    #[cfg(all(feature = "board", target_os = "linux"))]
+    pub(crate) fn on_board(slot: RawTokenBucket) -> Self {
+        Self {
+            words: Words::Board(slot),
+        }
+    }
+
+    /// The words; `FB_FULL` where its name was removed from its board, which has no slot for it any more.
+    #[allow(clippy::unnecessary_wraps, reason = "only a board refuses")]
+    #[inline]
+    pub(crate) fn words(&self) -> Result<&TokenBucketRateLimiter, fb_status> {
+        match &self.words {
+            Words::Own(words) => Ok(words),
+            #[cfg(all(feature = "board", target_os = "linux"))]
+            Words::Board(slot) => slot.words().map_err(|rejected| rejected.reason.into()),
+        }
+    }
 }
 
 /// # Safety
@@ -30,8 +60,9 @@ unsafe fn make(
         error::clear(error)?;
         handle::write(out, core::ptr::null_mut())?;
         let rate = Rate::new(units, Nanos::new(per_ns));
-        let made =
-            TokenBucketRateLimiter::try_new(rate, burst).map(|core| fb_token_bucket { core });
+        let made = TokenBucketRateLimiter::try_new(rate, burst).map(|words| fb_token_bucket {
+            words: Words::Own(words),
+        });
         error::give(place, out, error, made)
     }
 }
@@ -121,7 +152,7 @@ unsafe fn acquire(
     // SAFETY: the caller's promises are the same.
     unsafe {
         let bucket = handle::shared(bucket)?;
-        let (status, wait) = status::decided(bucket.core.try_acquire_many(cost, now));
+        let (status, wait) = status::decided(bucket.words()?.try_acquire_many(cost, now));
         handle::write_if_wanted(retry_after_ns, wait)?;
         Ok(status)
     }
@@ -168,7 +199,9 @@ unsafe fn give_back(
     now: Nanos,
 ) -> Result<fb_status, fb_status> {
     // SAFETY: the caller's promise is the same.
-    unsafe { handle::shared(bucket) }?.core.refund(cost, now);
+    unsafe { handle::shared(bucket) }?
+        .words()?
+        .refund(cost, now);
     Ok(fb_status::FB_OK)
 }
 
@@ -210,7 +243,7 @@ unsafe fn count(
     available: *mut u64,
 ) -> Result<fb_status, fb_status> {
     // SAFETY: the caller's promises are the same.
-    unsafe { handle::write(available, handle::shared(bucket)?.core.available(now)) }?;
+    unsafe { handle::write(available, handle::shared(bucket)?.words()?.available(now)) }?;
     Ok(fb_status::FB_OK)
 }
 
@@ -258,7 +291,10 @@ pub unsafe extern "C" fn fb_token_bucket_configure(
     entry(|| unsafe {
         error::clear(error)?;
         let rate = Rate::new(units, Nanos::new(per_ns));
-        error::done(error, handle::shared(bucket)?.core.configure(rate, burst))
+        error::done(
+            error,
+            handle::shared(bucket)?.words()?.configure(rate, burst),
+        )
     })
 }
 
@@ -269,7 +305,7 @@ pub unsafe extern "C" fn fb_token_bucket_configure(
 pub unsafe extern "C" fn fb_token_bucket_reset(bucket: *const fb_token_bucket) -> fb_status {
     entry(|| {
         // SAFETY: a live handle, by the contract of the header.
-        unsafe { handle::shared(bucket) }?.core.reset();
+        unsafe { handle::shared(bucket) }?.words()?.reset();
         Ok(fb_status::FB_OK)
     })
 }

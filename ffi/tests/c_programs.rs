@@ -184,6 +184,13 @@ fn settings() {
     every_way("settings", "c11");
 }
 
+/// S3, S5, P1: boards, with children.
+#[test]
+#[cfg(target_os = "linux")]
+fn board() {
+    every_way("board", "c99");
+}
+
 /// P1, and what happens to wrong arguments.
 #[test]
 fn misuse() {

@@ -9,12 +9,14 @@ mod limits;
 mod memory;
 mod named;
 mod origin;
+mod raw;
 
 pub use attached::AttachedProcess;
 pub(crate) use breaker::BreakerSlot;
 pub use error::BoardError;
 pub(crate) use limits::{BucketSlot, LimitSlot, Place};
 pub(crate) use named::nowhere;
+pub use raw::{RawBreaker, RawConcurrencyLimit, RawTokenBucket};
 
 use crate::board::attachment::Attachment;
 use crate::board::memory::Memory;

@@ -86,7 +86,10 @@ mod timeout;
 #[cfg(feature = "adaptive")]
 pub use adaptive::{AdaptiveLimit, AdaptivePermit};
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
-pub use board::{AttachedProcess, Board, BoardError, BoardOptions};
+pub use board::{
+    AttachedProcess, Board, BoardError, BoardOptions, RawBreaker, RawConcurrencyLimit,
+    RawTokenBucket,
+};
 pub use breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakerError, Permit};
 #[cfg(feature = "cache")]
 pub use cache::LastGood;

@@ -22,13 +22,13 @@ unsafe fn operate(
 ) -> Result<fb_status, fb_status> {
     // SAFETY: the caller's promise is the same.
     let breaker = unsafe { handle::shared(breaker) }?;
-    verb(&breaker.core, now, &breaker.listeners);
+    verb(breaker.words()?, now, &breaker.listeners);
     Ok(fb_status::FB_OK)
 }
 
 /// Holds the breaker open until fb_breaker_reset. Permits that are out count for nothing.
 ///
-/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+/// Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
 #[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_force_open(breaker: *const fb_breaker) -> fb_status {
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn fb_breaker_force_open(breaker: *const fb_breaker) -> fb
 
 /// fb_breaker_force_open at a given time.
 ///
-/// `now_ns`: the time. Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition
+/// `now_ns`: the time. Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition
 /// function is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_force_open_at(
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn fb_breaker_force_open_at(
 /// count for nothing.
 ///
 /// `until_ns`: by the breaker's clock, not from now on.
-/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+/// Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
 #[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_force_open_until(
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn fb_breaker_force_open_until_at(
 /// Lets every call pass and counts nothing, until fb_breaker_reset. Permits that are out count for
 /// nothing.
 ///
-/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+/// Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
 #[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_disable(breaker: *const fb_breaker) -> fb_status {
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn fb_breaker_disable(breaker: *const fb_breaker) -> fb_st
 
 /// fb_breaker_disable at a given time.
 ///
-/// `now_ns`: the time. Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition
+/// `now_ns`: the time. Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition
 /// function is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_disable_at(
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn fb_breaker_disable_at(
 /// Lets every call pass and counts it, until fb_breaker_reset. Permits that are out count for
 /// nothing.
 ///
-/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+/// Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
 #[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_metrics_only(breaker: *const fb_breaker) -> fb_status {
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn fb_breaker_metrics_only(breaker: *const fb_breaker) -> 
 
 /// fb_breaker_metrics_only at a given time.
 ///
-/// `now_ns`: the time. Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition
+/// `now_ns`: the time. Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition
 /// function is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_metrics_only_at(
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn fb_breaker_metrics_only_at(
 
 /// Closes the breaker with an empty window. Permits that are out count for nothing.
 ///
-/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
+/// Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition function is.
 #[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_reset(breaker: *const fb_breaker) -> fb_status {
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn fb_breaker_reset(breaker: *const fb_breaker) -> fb_stat
 
 /// fb_breaker_reset at a given time.
 ///
-/// `now_ns`: the time. Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe if the transition
+/// `now_ns`: the time. Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe if the transition
 /// function is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_reset_at(breaker: *const fb_breaker, now_ns: u64) -> fb_status {
@@ -171,6 +171,6 @@ pub unsafe extern "C" fn fb_breaker_configure(
         error::clear(error)?;
         let breaker = handle::shared(breaker)?;
         let config = config::read(config, error)?;
-        error::done(error, breaker.core.configure(config))
+        error::done(error, breaker.words()?.configure(config))
     })
 }

@@ -7,7 +7,24 @@ use crate::clock;
 use crate::handle;
 use crate::permit::{self, fb_permit};
 use crate::status::{self, fb_status};
-use fuseboard_core::Nanos;
+use fuseboard_core::{Nanos, Outcome, RawPermit, Settled};
+
+impl fb_breaker {
+    fn end_weighted(
+        &self,
+        permit: RawPermit,
+        outcome: Outcome,
+        weight: u32,
+        now: Nanos,
+    ) -> Settled {
+        #[cfg(all(feature = "board", target_os = "linux"))]
+        if let Some(slot) = &self.board {
+            return slot.settle(permit, outcome, weight, now, &self.listeners);
+        }
+        self.core
+            .settle_weighted(permit, outcome, weight, now, &self.listeners)
+    }
+}
 
 /// # Safety
 ///
@@ -24,10 +41,7 @@ unsafe fn settle(
     let outcome = status::outcome(outcome)?;
     // SAFETY: the caller's promise is the same.
     let raw = unsafe { permit::take(permit) }?;
-    Ok(breaker
-        .core
-        .settle_weighted(raw, outcome, weight, now, &breaker.listeners)
-        .into())
+    Ok(breaker.end_weighted(raw, outcome, weight, now).into())
 }
 
 /// fb_breaker_settle for a call whose failure is worse than others: it counts as `weight` failed

@@ -23,7 +23,7 @@ unsafe fn reserve(
     // SAFETY: the caller's promises are the same.
     unsafe {
         let bucket = handle::shared(bucket)?;
-        let decision = bucket.core.reserve(cost, Nanos::new(max_wait_ns), now);
+        let decision = bucket.words()?.reserve(cost, Nanos::new(max_wait_ns), now);
         reservation::give(reservation, wait_ns, decision)
     }
 }
@@ -95,7 +95,7 @@ unsafe fn give_up(
     // SAFETY: the caller's promises are the same.
     unsafe {
         let bucket = handle::shared(bucket)?;
-        bucket.core.cancel(reservation::take(reservation)?, now);
+        bucket.words()?.cancel(reservation::take(reservation)?, now);
     }
     Ok(fb_status::FB_OK)
 }
@@ -142,7 +142,7 @@ unsafe fn take_what_is_there(
         let bucket = handle::shared(bucket)?;
         // First, so that nothing is taken that nobody learns of.
         handle::write(taken, 0)?;
-        handle::write(taken, bucket.core.try_acquire_up_to(most, now))?;
+        handle::write(taken, bucket.words()?.try_acquire_up_to(most, now))?;
     }
     Ok(fb_status::FB_OK)
 }
@@ -182,7 +182,7 @@ pub unsafe extern "C" fn fb_token_bucket_acquire_up_to_at(
 /// `bucket` is null or a live handle.
 unsafe fn empty(bucket: *const fb_token_bucket, now: Nanos) -> Result<fb_status, fb_status> {
     // SAFETY: the caller's promise is the same.
-    unsafe { handle::shared(bucket) }?.core.drain(now);
+    unsafe { handle::shared(bucket) }?.words()?.drain(now);
     Ok(fb_status::FB_OK)
 }
 

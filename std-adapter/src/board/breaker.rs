@@ -14,6 +14,8 @@ const SLOT_MASK: u32 = 0xFFFF;
 /// And, of a probe, whose place it is.
 const OWNER_SHIFT: u32 = 16;
 const HAS_OWNER: u32 = 1 << 28;
+/// Always: so that no permit of a board has the words of one without.
+const ON_BOARD: u32 = 1 << 27;
 
 // The owners of a board have ten bits.
 const _: () = assert!(super::attachment::OWNERS <= 1 << 10);
@@ -35,7 +37,7 @@ impl BreakerSlot {
         } else {
             0
         };
-        Ok(permit.tagged(owner | u32::from(slot.index())))
+        Ok(permit.tagged(ON_BOARD | owner | u32::from(slot.index())))
     }
 
     /// The words of a permit; `None` once their name was removed.

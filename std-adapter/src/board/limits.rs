@@ -46,6 +46,15 @@ impl LimitSlot {
         }
     }
 
+    /// Gives one of this process's places back, whichever; `false` when it has none.
+    pub(crate) fn release_one(&self) -> bool {
+        let shared = self.shared();
+        shared.owner().is_ok_and(|owner| {
+            self.policy_of(self.id())
+                .is_some_and(|places| places.release(owner))
+        })
+    }
+
     /// Calls in flight and the limit; zeroes where the name has no slot any more.
     pub(crate) fn numbers(&self) -> (u32, u32) {
         self.policy().map_or((0, 0), |(places, _)| {
