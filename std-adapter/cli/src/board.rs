@@ -8,6 +8,7 @@ mod print;
 mod remove;
 mod rows;
 mod steer;
+mod top;
 
 use crate::failure::Failure;
 use clap::Subcommand;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Configure(configure::Arguments),
     /// Takes a name from the board.
     Remove(remove::Arguments),
+    /// Shows a board live: who rejects, who fails, who is attached; keys force open, disable, reset.
+    Top(top::Arguments),
 }
 
 /// Carries a command out.
@@ -50,6 +53,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Reset(arguments) => steer::run(arguments, Verb::Reset),
         Command::Configure(arguments) => configure::run(arguments),
         Command::Remove(arguments) => remove::run(arguments),
+        Command::Top(arguments) => top::run(arguments),
     }
 }
 

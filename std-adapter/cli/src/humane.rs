@@ -55,6 +55,25 @@ pub(crate) fn count(count: u64) -> String {
     number(count as f64)
 }
 
+/// `1 process`, `2 processes`.
+pub(crate) fn counted(number: usize, one: &str) -> String {
+    let plural = match number {
+        1 => "",
+        _ if one.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{} {one}{plural}", count(number as u64))
+}
+
+/// Of something each second: with a digit behind the point below ten.
+pub(crate) fn each_second(rate: f64) -> String {
+    if rate > 0.0 && rate < 9.95 {
+        format!("{rate:.1}")
+    } else {
+        number(rate)
+    }
+}
+
 fn number(value: f64) -> String {
     let units = [(1e9, "G"), (1e6, "M"), (1e4, "k")];
     match units.iter().find(|(least, _)| value >= *least) {
@@ -155,6 +174,15 @@ mod tests {
         assert_eq!(
             [count(4_500_000), count(u64::MAX)],
             ["4.5M", "18446744073.7G"]
+        );
+        assert_eq!(
+            [each_second(0.0), each_second(0.25), each_second(42.4)],
+            ["0", "0.2", "42"]
+        );
+        assert_eq!(counted(1, "process"), "1 process");
+        assert_eq!(
+            [counted(0, "limit"), counted(2, "process")],
+            ["0 limits", "2 processes"]
         );
         assert_eq!(
             [share(0.0), share(0.004), share(0.5), share(1.0)],

@@ -28,6 +28,15 @@ impl Kind {
             Self::ConcurrencyLimit => "concurrency_limit",
         }
     }
+
+    /// For a narrow column.
+    pub(crate) fn short(self) -> &'static str {
+        match self {
+            Self::Breaker => "breaker",
+            Self::TokenBucket => "bucket",
+            Self::ConcurrencyLimit => "limit",
+        }
+    }
 }
 
 impl fmt::Display for Kind {

@@ -6,7 +6,7 @@ use super::{now, print};
 use crate::failure::Failure;
 use crate::humane;
 use clap::Args;
-use fuseboard::{Board, CircuitState, Nanos};
+use fuseboard::{Board, Nanos};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,6 +17,18 @@ pub(crate) enum Verb {
     Disable,
     MetricsOnly,
     Reset,
+}
+
+impl Verb {
+    /// As a command is asked for.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ForceOpen(_) => "force open",
+            Self::Disable => "disable",
+            Self::MetricsOnly => "metrics only for",
+            Self::Reset => "reset",
+        }
+    }
 }
 
 /// Arguments of each verb.
@@ -50,10 +62,7 @@ pub(crate) fn run(arguments: &Arguments, verb: Verb) -> Result<ExitCode, Failure
     };
     let found = rows::find(&board, &arguments.name, kinds)?;
     for place in found {
-        let text = match place.kind {
-            Kind::Breaker => breaker(&board, &place, verb)?,
-            _ => bucket(&board, &place)?,
-        };
+        let text = carry_out(&board, &place, verb)?;
         if arguments.json {
             let now = now();
             let row = rows::row(&board, place.clone(), now).ok_or_else(|| removed(&place))?;
@@ -65,12 +74,15 @@ pub(crate) fn run(arguments: &Arguments, verb: Verb) -> Result<ExitCode, Failure
     Ok(ExitCode::SUCCESS)
 }
 
-/// Carries the verb out; says from which state to which.
-pub(crate) fn steer(
-    board: &Board,
-    place: &Place,
-    verb: Verb,
-) -> Result<(CircuitState, CircuitState), Failure> {
+/// Carries the verb out; says what has become of the state.
+pub(crate) fn carry_out(board: &Board, place: &Place, verb: Verb) -> Result<String, Failure> {
+    match place.kind {
+        Kind::Breaker => breaker(board, place, verb),
+        _ => bucket(board, place),
+    }
+}
+
+fn breaker(board: &Board, place: &Place, verb: Verb) -> Result<String, Failure> {
     let section = board.words().breakers();
     let breaker = section.get(place.id).ok_or_else(|| removed(place))?;
     let (now, before) = (now(), breaker.state());
@@ -84,11 +96,6 @@ pub(crate) fn steer(
         Verb::MetricsOnly => breaker.metrics_only(now, &()),
         Verb::Reset => breaker.reset(now, &()),
     }
-    Ok((before, breaker.state()))
-}
-
-fn breaker(board: &Board, place: &Place, verb: Verb) -> Result<String, Failure> {
-    let (before, after) = steer(board, place, verb)?;
     let for_how_long = match verb {
         Verb::ForceOpen(Some(time)) => {
             format!(" for {}, then it probes", humane::exact(time.into()))
@@ -96,7 +103,7 @@ fn breaker(board: &Board, place: &Place, verb: Verb) -> Result<String, Failure> 
         Verb::Reset => String::from(", its window empty"),
         _ => String::from(" until `fuseboard reset`"),
     };
-    let (before, after) = (print::state(before), print::state(after));
+    let (before, after) = (print::state(before), print::state(breaker.state()));
     Ok(format!("{}: {before} → {after}{for_how_long}", place.name))
 }
 

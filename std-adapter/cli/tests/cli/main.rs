@@ -2,4 +2,6 @@
 #![cfg(target_os = "linux")]
 
 mod commands;
+mod terminal;
+mod top;
 mod traffic;

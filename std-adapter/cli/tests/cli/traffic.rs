@@ -77,6 +77,10 @@ impl Traffic {
         &self.board
     }
 
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Does one thing, and has done it on return.
     pub(crate) fn does(&mut self, order: &str) {
         let orders = self.orders.as_mut().expect("alive");
@@ -84,6 +88,12 @@ impl Traffic {
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("it answers");
         assert_eq!(answer, "ok\n", "{order}");
+    }
+
+    /// Dies without a chance to leave anything in order.
+    pub(crate) fn dies(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ran");
     }
 
     /// What `fuseboard get --json` says of a name.
