@@ -33,6 +33,21 @@ const _: () = assert!(
     "feature `require-lock-free`: 64-bit atomics are not lock-free on this target"
 );
 
+/// A full fence between an addition or swap that this thread has just made and its next loads. On x86-64 the addition is one: no load
+/// passes a locked instruction, so only the compiler has to be held back; a second locked instruction would double the price.
+#[inline]
+pub(crate) fn fence_after_addition() {
+    #[cfg(all(
+        target_arch = "x86_64",
+        not(any(fuseboard_loom, fuseboard_shuttle, miri))
+    ))]
+    // SeqCst: no load moves before it; pairs as the fence below does.
+    core::sync::atomic::compiler_fence(Ordering::SeqCst);
+    #[cfg(any(not(target_arch = "x86_64"), fuseboard_loom, fuseboard_shuttle, miri))]
+    // SeqCst: pairs with the same fence of other threads, as the caller says.
+    fence(Ordering::SeqCst);
+}
+
 /// Where a word is more than one instruction each operation is one function: written out in more than a hundred places they cost a
 /// small image half a kilobyte. Whatever ordering is asked for, the strongest is given, at no price: a lock or disabled interrupts
 /// order everything anyway.

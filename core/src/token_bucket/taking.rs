@@ -8,7 +8,11 @@ use crate::token_bucket::{TokenBucketRateLimiter, policy};
 
 impl TokenBucketRateLimiter {
     /// Takes `cost` units or none.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a call would be a third more; the compiler makes one as soon as it is called from many places"
+    )]
     pub(super) fn take_all(&self, cost: u64, now: Nanos) -> Result<(), Rejected> {
         // A small image has no room for a second way.
         if cfg!(target_has_atomic = "64") && self.warmth.load().is_none() && !fault!("cost_ignored")

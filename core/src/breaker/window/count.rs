@@ -107,6 +107,7 @@ pub(super) enum Push {
 }
 
 /// Takes one outcome in; `is_current` says whether the generation still stands.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(super) fn push(
     head: &AtomicU64,
     words: &[AtomicU64],
@@ -179,6 +180,7 @@ pub(super) fn push(
 
 impl Ring<'_> {
     /// Writes the head's newest outcome to its place. `false`: the head has moved on.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn keep_newest(&self, head: Head) -> bool {
         if head.index() == 0 && !head.is_full() {
             return true;

@@ -27,7 +27,7 @@ use crate::breaker::window::{
 use crate::event::Counts;
 use crate::fault::fault;
 use crate::nanos::Nanos;
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence, fence_after_addition};
 
 /// The words of a time window, borrowed from the breaker.
 #[derive(Clone, Copy)]
@@ -66,7 +66,7 @@ pub(super) fn record_success<const SLOTS: usize>(
 
 impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
     /// Takes one outcome in; `is_current` says whether the generation still stands.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn record(
         self,
         counters: Counters<'_, SLOTS>,
@@ -95,7 +95,11 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
             }
             // SeqCst: pairs with the fences of the other recorders: of two that record and then
             // sum, in different stripes or slots, at least one sees the other (no lost trip, B8).
-            fence(Ordering::SeqCst);
+            match counters {
+                // SeqCst: as above; what a handle counts is a plain store.
+                Counters::Owned(_) => fence(Ordering::SeqCst),
+                Counters::Shared(_) => fence_after_addition(),
+            }
             // The tick may have moved on since: what others recorded in a newer slot counts too.
             let newest = if fault!("judges_its_own_tick") {
                 tick
@@ -154,6 +158,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
     }
 
     /// What the slots hold whose tick `is_meant`.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn sum_of(self, generation: u32, newest: u64, is_meant: impl Fn(u64) -> bool) -> Counts {
         let mut sum = Counts::default();
         for stripe in self.stripes {

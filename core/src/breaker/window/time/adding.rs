@@ -20,6 +20,7 @@ pub(super) enum Added {
 }
 
 impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn record_shared(
         self,
         stripe: &Stripe<SLOTS>,
@@ -70,7 +71,7 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
 
     /// Adds to a slot that has the expected tag, making it so where needed. `twin`: the word of its slow
     /// calls, where `word` is not that itself.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn add(
         self,
         word: &AtomicU64,
