@@ -1,5 +1,9 @@
 //! [`Breaker`]: the core's circuit breaker with a name, a clock and Python's callbacks.
 
+mod place;
+
+pub(crate) use place::{Place, Verb};
+
 use crate::clock::{Precision, TimeSource};
 use crate::config;
 use crate::errors::{self, seconds};
@@ -9,7 +13,7 @@ use fuseboard_core::{CircuitBreaker, Nanos, RawPermit, Rejected, State};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 /// Every size that the core allows: 63 slots of a time window, 1512 calls of a count window.
 const SLOTS: usize = 63;
@@ -17,15 +21,12 @@ const SLOTS: usize = 63;
 /// The core's circuit breaker.
 #[pyclass(frozen, module = "fuseboard._native")]
 pub(crate) struct Breaker {
-    // Boxed: its cache lines are aligned more strictly than Python allocates objects.
-    pub(crate) core: Box<CircuitBreaker<SLOTS>>,
-    name: String,
+    pub(crate) place: Place,
+    pub(crate) name: String,
     pub(crate) time: TimeSource,
     pub(crate) classify: Py<PyAny>,
     pub(crate) is_failure: Option<Py<PyAny>>,
-    listeners: Listeners,
-    /// Whether an admission while closed depends on no time: no durations are measured, nothing ramps up.
-    untimed: AtomicBool,
+    pub(crate) listeners: Arc<Listeners>,
 }
 
 type Counts = (u64, u64, u64);
@@ -46,7 +47,11 @@ impl Breaker {
     /// the coarse clock; once it is open, "again in 0.1 s" must hold to the nanosecond.
     #[inline]
     pub(crate) fn now(&self, py: Python<'_>) -> PyResult<Nanos> {
-        let precision = if self.core.state() == State::Closed && !self.core.measures_duration() {
+        if !self.place.needs_time() {
+            return Ok(Nanos::ZERO);
+        }
+        let coarse = self.place.state() == State::Closed && !self.place.measures_duration();
+        let precision = if coarse {
             Precision::Coarse
         } else {
             Precision::Fine
@@ -62,39 +67,14 @@ impl Breaker {
     /// Asks for admission.
     #[inline]
     pub(crate) fn ask(&self, py: Python<'_>) -> PyResult<Result<RawPermit, Rejected>> {
-        // Relaxed: a call that meets a change of settings may go by either.
-        if self.untimed.load(Ordering::Relaxed) && self.core.state() == State::Closed {
-            return match self.core.acquire(Nanos::ZERO, &()) {
-                Ok(raw) => {
-                    // Not slow, however long it takes: nobody knows when it began.
-                    let [head, _] = raw.to_words();
-                    Ok(Ok(RawPermit::from_words([head, u64::MAX]).unwrap_or(raw)))
-                }
-                // It opened just now.
-                Err(no) => self.dated(py, no).map(Err),
-            };
+        // A caller's own clock is heard at each admission, its faults too.
+        if !self.time.is_callable()
+            && let Some(raw) = self.place.acquire_at_once()
+        {
+            return Ok(Ok(raw));
         }
         let now = self.now(py)?;
-        let telling = self.telling(py);
-        let answer = self.core.acquire(now, &telling);
-        match telling.end(answer) {
-            Err(stop) => {
-                // A listener was told to stop the program: the call is not made.
-                if let Ok(raw) = answer {
-                    self.cancel(py, raw)?;
-                }
-                Err(stop)
-            }
-            answer => answer,
-        }
-    }
-
-    /// A refusal that was decided without a reading of the clock, with the time to come back.
-    #[cold]
-    fn dated(&self, py: Python<'_>, no: Rejected) -> PyResult<Rejected> {
-        let now = self.time.now(py, Precision::Fine)?;
-        let retry_after = self.core.snapshot(now).retry_after;
-        Ok(Rejected { retry_after, ..no })
+        self.place.acquire(now, self.telling(py))
     }
 
     #[cold]
@@ -102,15 +82,9 @@ impl Breaker {
         errors::rejected(py, &self.name, no)
     }
 
-    fn operate(
-        &self,
-        py: Python<'_>,
-        operation: impl FnOnce(&CircuitBreaker<SLOTS>, Nanos, &Telling<'_, '_>),
-    ) -> PyResult<()> {
+    fn operate(&self, py: Python<'_>, verb: Verb) -> PyResult<()> {
         let now = self.time.now(py, Precision::Fine)?;
-        let telling = self.telling(py);
-        operation(&self.core, now, &telling);
-        telling.end(())
+        self.place.operate(verb, now, self.telling(py))
     }
 }
 
@@ -127,20 +101,18 @@ impl Breaker {
         clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let time = TimeSource::new(clock)?;
-        let core = CircuitBreaker::try_new(config::breaker(settings)?)
+        let words = CircuitBreaker::try_new(config::core(&config::breaker(settings)?))
             .map_err(|error| errors::from_core(settings.py(), error))?;
-        let untimed = AtomicBool::new(is_untimed(&core, settings, &time)?);
         Ok(Self {
-            core: Box::new(core),
+            place: Place::Own(Box::new(words)),
             name,
             time,
             classify,
             is_failure,
-            listeners: Listeners {
+            listeners: Arc::new(Listeners {
                 event,
                 callables: listeners,
-            },
-            untimed,
+            }),
         })
     }
 
@@ -157,11 +129,11 @@ impl Breaker {
     }
 
     fn state(&self) -> &'static str {
-        self.core.state().as_str()
+        self.place.state().as_str()
     }
 
     fn snapshot(&self, py: Python<'_>) -> PyResult<SnapshotFields> {
-        let seen = self.core.snapshot(self.time.now(py, Precision::Fine)?);
+        let seen = self.place.snapshot(self.time.now(py, Precision::Fine)?);
         let (window, totals) = (seen.window, seen.totals);
         Ok((
             seen.state.as_str(),
@@ -186,32 +158,25 @@ impl Breaker {
         let duration = duration
             .map(|span| config::span("duration", span))
             .transpose()?;
-        self.operate(py, |core, now, telling| match duration {
-            None => core.force_open(now, telling),
-            Some(span) => core.force_open_until(now.saturating_add(span), now, telling),
-        })
+        self.operate(py, Verb::ForceOpen { duration })
     }
 
     fn disable(&self, py: Python<'_>) -> PyResult<()> {
-        self.operate(py, |core, now, telling| core.disable(now, telling))
+        self.operate(py, Verb::Disable)
     }
 
     fn metrics_only(&self, py: Python<'_>) -> PyResult<()> {
-        self.operate(py, |core, now, telling| core.metrics_only(now, telling))
+        self.operate(py, Verb::MetricsOnly)
     }
 
     fn reset(&self, py: Python<'_>) -> PyResult<()> {
-        self.operate(py, |core, now, telling| core.reset(now, telling))
+        self.operate(py, Verb::Reset)
     }
 
     fn configure(&self, settings: &Bound<'_, PyDict>) -> PyResult<()> {
-        self.core
+        self.place
             .configure(config::breaker(settings)?)
-            .map_err(|error| errors::from_core(settings.py(), error))?;
-        let untimed = is_untimed(&self.core, settings, &self.time)?;
-        // Relaxed: as in `ask`.
-        self.untimed.store(untimed, Ordering::Relaxed);
-        Ok(())
+            .map_err(|error| errors::from_core(settings.py(), error))
     }
 
     // No `__clear__`: a cycle through a breaker always passes a Python object that has one.
@@ -221,20 +186,4 @@ impl Breaker {
         visit.call(&self.is_failure)?;
         self.listeners.traverse(&visit)
     }
-}
-
-fn is_untimed(
-    core: &CircuitBreaker<SLOTS>,
-    settings: &Bound<'_, PyDict>,
-    time: &TimeSource,
-) -> PyResult<bool> {
-    // A caller's own clock is heard at each admission, its faults too.
-    if matches!(time, TimeSource::Callable(_)) {
-        return Ok(false);
-    }
-    let ramps_up = match settings.get_item("ramp_up")? {
-        Some(span) => config::span("ramp_up", &span)? > Nanos::ZERO,
-        None => false,
-    };
-    Ok(!core.measures_duration() && !ramps_up)
 }

@@ -60,6 +60,11 @@ impl TimeSource {
         }
     }
 
+    #[inline]
+    pub(crate) fn is_callable(&self) -> bool {
+        matches!(self, Self::Callable(_))
+    }
+
     /// The object to name in a report, if it is the user's own.
     pub(crate) fn callable<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         match self {
@@ -79,7 +84,7 @@ impl TimeSource {
 
 #[cfg(unix)]
 #[inline]
-fn system_now(precision: Precision) -> Nanos {
+pub(crate) fn system_now(precision: Precision) -> Nanos {
     use rustix::time::{ClockId, clock_gettime};
 
     #[cfg(target_os = "linux")]
@@ -95,7 +100,7 @@ fn system_now(precision: Precision) -> Nanos {
 }
 
 #[cfg(not(unix))]
-fn system_now(_: Precision) -> Nanos {
+pub(crate) fn system_now(_: Precision) -> Nanos {
     use std::sync::LazyLock;
     use std::time::Instant;
 

@@ -2,69 +2,137 @@
 
 use crate::config;
 use crate::errors;
-use fuseboard_core::ConcurrencyLimit;
+use fuseboard_core::{ConcurrencyLimit, ConfigError, Rejected};
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The core's concurrency limit.
 #[pyclass(frozen, module = "fuseboard._native")]
 pub(crate) struct Concurrency {
-    // Boxed: the core may align it more strictly than Python allocates objects.
-    core: Box<ConcurrencyLimit>,
+    place: Place,
     name: String,
+}
+
+/// Where the words are.
+enum Place {
+    /// In this process. Boxed: the core may align them more strictly than Python allocates objects.
+    Own(Box<ConcurrencyLimit>),
+    /// In a named slot of a board.
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    Board {
+        limit: fuseboard::ConcurrencyLimit,
+        /// Of those who entered and will leave, without a permit in their hands. Which of a process's places is given back is all
+        /// the same, but a forked child has its own on top of those that it inherited.
+        entered: Mutex<Vec<fuseboard::ConcurrencyPermit>>,
+    },
+}
+
+impl Concurrency {
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    pub(crate) fn on_board(name: String, limit: fuseboard::ConcurrencyLimit) -> Self {
+        Self {
+            place: Place::Board {
+                limit,
+                entered: Mutex::default(),
+            },
+            name,
+        }
+    }
+
+    fn take(&self) -> Result<Held, Rejected> {
+        Ok(match &self.place {
+            Place::Own(words) => {
+                words.acquire_raw()?;
+                Held::Own(AtomicBool::new(true))
+            }
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Place::Board { limit, .. } => Held::Board(Mutex::new(Some(limit.try_acquire()?))),
+        })
+    }
+
+    fn take_unseen(&self) -> Result<(), Rejected> {
+        match &self.place {
+            Place::Own(words) => words.acquire_raw(),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Place::Board { limit, entered } => {
+                let permit = limit.try_acquire()?;
+                unpoisoned(entered).push(permit);
+                Ok(())
+            }
+        }
+    }
+}
+
+// What these locks guard is whole at any time.
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[pymethods]
 impl Concurrency {
     #[new]
     fn new(name: String, limit: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let core = ConcurrencyLimit::try_new(config::integer("limit", limit)?)
+        let words = ConcurrencyLimit::try_new(config::integer("limit", limit)?)
             .map_err(|error| errors::from_core(limit.py(), error))?;
         Ok(Self {
-            core: Box::new(core),
+            place: Place::Own(Box::new(words)),
             name,
         })
     }
 
     fn acquire(slf: &Bound<'_, Self>) -> PyResult<ConcurrencyPermit> {
-        let limit = slf.get();
-        match limit.core.acquire_raw() {
-            Ok(()) => Ok(ConcurrencyPermit::new(slf)),
-            Err(no) => Err(errors::rejected(slf.py(), &limit.name, no)),
+        match slf.get().take() {
+            Ok(held) => Ok(ConcurrencyPermit::new(slf, held)),
+            Err(no) => Err(errors::rejected(slf.py(), &slf.get().name, no)),
         }
     }
 
     fn try_acquire(slf: &Bound<'_, Self>) -> Option<ConcurrencyPermit> {
-        slf.get()
-            .core
-            .acquire_raw()
-            .is_ok()
-            .then(|| ConcurrencyPermit::new(slf))
+        let taken = slf.get().take().ok();
+        taken.map(|held| ConcurrencyPermit::new(slf, held))
     }
 
     /// For `with limit:` and guarded calls, where the permit is not seen.
     pub(crate) fn enter(&self, py: Python<'_>) -> PyResult<()> {
-        self.core
-            .acquire_raw()
+        self.take_unseen()
             .map_err(|no| errors::rejected(py, &self.name, no))
     }
 
     pub(crate) fn leave(&self) -> bool {
-        self.core.release_raw()
+        match &self.place {
+            Place::Own(words) => words.release_raw(),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Place::Board { entered, .. } => unpoisoned(entered).pop().is_some(),
+        }
     }
 
     fn in_flight(&self) -> u32 {
-        self.core.in_flight()
+        match &self.place {
+            Place::Own(words) => words.in_flight(),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Place::Board { limit, .. } => limit.in_flight(),
+        }
     }
 
     fn limit(&self) -> u32 {
-        self.core.limit()
+        match &self.place {
+            Place::Own(words) => words.limit(),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Place::Board { limit, .. } => limit.limit(),
+        }
     }
 
     fn configure(&self, limit: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.core
-            .set_limit(config::integer("limit", limit)?)
-            .map_err(|error| errors::from_core(limit.py(), error))
+        let places = config::integer("limit", limit)?;
+        let configured: Result<(), ConfigError> = match &self.place {
+            Place::Own(words) => words.set_limit(places),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Place::Board { limit, .. } => limit.set_limit(places),
+        };
+        configured.map_err(|error| errors::from_core(limit.py(), error))
     }
 }
 
@@ -72,14 +140,21 @@ impl Concurrency {
 #[pyclass(frozen, module = "fuseboard")]
 pub(crate) struct ConcurrencyPermit {
     limit: Py<Concurrency>,
-    released: AtomicBool,
+    held: Held,
+}
+
+/// A place that was taken, until it is given back.
+enum Held {
+    Own(AtomicBool),
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    Board(Mutex<Option<fuseboard::ConcurrencyPermit>>),
 }
 
 impl ConcurrencyPermit {
-    fn new(limit: &Bound<'_, Concurrency>) -> Self {
+    fn new(limit: &Bound<'_, Concurrency>, held: Held) -> Self {
         Self {
             limit: limit.clone().unbind(),
-            released: AtomicBool::new(false),
+            held,
         }
     }
 }
@@ -88,8 +163,16 @@ impl ConcurrencyPermit {
 impl ConcurrencyPermit {
     /// Gives the place back; false when that was done before.
     fn release(&self) -> bool {
-        // Relaxed: the swap alone decides who gives the place back.
-        !self.released.swap(true, Ordering::Relaxed) && self.limit.get().core.release_raw()
+        match (&self.held, &self.limit.get().place) {
+            // Relaxed: the swap alone decides who gives the place back.
+            (Held::Own(held), Place::Own(words)) => {
+                held.swap(false, Ordering::Relaxed) && words.release_raw()
+            }
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            (Held::Board(permit), _) => unpoisoned(permit).take().is_some(),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            (Held::Own(_), Place::Board { .. }) => false,
+        }
     }
 
     #[pyo3(signature = (_result, /))]

@@ -2,11 +2,13 @@
 //! `ConfigError`; both name the field. The ranges themselves are the core's.
 
 use crate::errors;
-use crate::window::Window;
-use fuseboard_core::{CircuitBreakerConfig, Nanos};
+use crate::window::Window as PyWindow;
+use fuseboard::CircuitBreakerConfig;
+use fuseboard_core::{Nanos, Window};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDelta, PyDeltaAccess, PyDict};
+use std::time::Duration;
 
 /// `Nanos::MAX` in seconds; one less, because the cast of the exact value would round up.
 const SECONDS_MAX: f64 = 18_446_744_072.0;
@@ -117,18 +119,23 @@ fn optional<T>(
 
 /// The breaker's settings by name; what is not named has its default.
 pub(crate) fn breaker(settings: &Bound<'_, PyDict>) -> PyResult<CircuitBreakerConfig> {
-    let mut config = CircuitBreakerConfig::new();
+    let mut config = CircuitBreakerConfig::default();
     for (key, value) in settings {
         let field: String = key.extract()?;
         let (field, value) = (field.as_str(), &value);
-        config = match field {
-            "failure_threshold" => config.failure_threshold(decimal(field, value)?),
-            "minimum_requests" => config.minimum_requests(integer(field, value)?),
-            "open_timeout" => config.open_timeout(span(field, value)?),
-            "half_open_requests" => config.half_open_requests(integer(field, value)?),
-            "window_size" => config.window_size(span(field, value)?),
-            "window" => match value.cast::<Window>() {
-                Ok(window) => config.window(window.get().0),
+        match field {
+            "failure_threshold" => config.failure_threshold = decimal(field, value)?,
+            "minimum_requests" => config.minimum_requests = integer(field, value)?,
+            "open_timeout" => config.open_timeout = span(field, value)?.into(),
+            "half_open_requests" => config.half_open_requests = integer(field, value)?,
+            "window_size" => {
+                config.window = Some(Window::Time {
+                    length: span(field, value)?,
+                    slots: 10,
+                });
+            }
+            "window" => match value.cast::<PyWindow>() {
+                Ok(window) => config.window = Some(window.get().0),
                 Err(_) => {
                     return Err(errors::wrong_type(
                         field,
@@ -137,27 +144,53 @@ pub(crate) fn breaker(settings: &Bound<'_, PyDict>) -> PyResult<CircuitBreakerCo
                     ));
                 }
             },
-            "slow_call_duration" => {
-                config.slow_call_duration(optional(value, |value| span(field, value))?)
-            }
-            "slow_call_threshold" => config.slow_call_threshold(decimal(field, value)?),
-            "count_overdue" => config.count_overdue(flag(field, value)?),
+            "slow_call_duration" => config.slow_call_duration = optional_span(field, value)?,
+            "slow_call_threshold" => config.slow_call_threshold = decimal(field, value)?,
+            "count_overdue" => config.count_overdue = flag(field, value)?,
             "half_open_successes" => {
-                config.half_open_successes(optional(value, |value| integer(field, value))?)
+                config.half_open_successes = optional(value, |value| integer(field, value))?;
             }
-            "half_open_failures" => config.half_open_failures(integer(field, value)?),
-            "probe_lease" => config.probe_lease(optional(value, |value| span(field, value))?),
-            "open_backoff" => config.open_backoff(decimal(field, value)?),
-            "open_timeout_max" => config.open_timeout_max(span(field, value)?),
-            "open_jitter" => config.open_jitter(decimal(field, value)?),
-            "jitter_seed" => config.jitter_seed(integer(field, value)?),
-            "ramp_up" => config.ramp_up(span(field, value)?),
+            "half_open_failures" => config.half_open_failures = integer(field, value)?,
+            "probe_lease" => config.probe_lease = optional_span(field, value)?,
+            "open_backoff" => config.open_backoff = decimal(field, value)?,
+            "open_timeout_max" => config.open_timeout_max = span(field, value)?.into(),
+            "open_jitter" => config.open_jitter = decimal(field, value)?,
+            "jitter_seed" => config.jitter_seed = Some(integer(field, value)?),
+            "ramp_up" => config.ramp_up = span(field, value)?.into(),
             unknown => {
                 return Err(PyTypeError::new_err(format!(
                     "a circuit breaker has no setting {unknown:?}"
                 )));
             }
-        };
+        }
     }
     Ok(config)
+}
+
+fn optional_span(field: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+    optional(value, |value| span(field, value).map(Duration::from))
+}
+
+/// The same settings in the core's terms, for a breaker of this process.
+pub(crate) fn core(config: &CircuitBreakerConfig) -> fuseboard_core::CircuitBreakerConfig {
+    let settings = fuseboard_core::CircuitBreakerConfig::new()
+        .failure_threshold(config.failure_threshold)
+        .minimum_requests(config.minimum_requests)
+        .open_timeout(config.open_timeout.into())
+        .half_open_requests(config.half_open_requests)
+        .slow_call_duration(config.slow_call_duration.map(Nanos::from))
+        .slow_call_threshold(config.slow_call_threshold)
+        .count_overdue(config.count_overdue)
+        .half_open_successes(config.half_open_successes)
+        .half_open_failures(config.half_open_failures)
+        .probe_lease(config.probe_lease.map(Nanos::from))
+        .open_backoff(config.open_backoff)
+        .open_timeout_max(config.open_timeout_max.into())
+        .open_jitter(config.open_jitter)
+        .jitter_seed(config.jitter_seed.unwrap_or_default())
+        .ramp_up(config.ramp_up.into());
+    match config.window {
+        Some(window) => settings.window(window),
+        None => settings,
+    }
 }

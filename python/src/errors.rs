@@ -11,6 +11,8 @@ const MODULE: &str = "fuseboard._errors";
 static CIRCUIT_OPEN: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static RATE_LIMITED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static CONCURRENCY_LIMIT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+static BOARD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static CONFIG: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 /// The exception for a request that was not admitted.
@@ -39,6 +41,15 @@ pub(crate) fn rejected(py: Python<'_>, name: &str, rejected: Rejected) -> PyErr 
 pub(crate) fn config(py: Python<'_>, field: &str, message: String) -> PyErr {
     match CONFIG.import(py, MODULE, "ConfigError") {
         Ok(class) => PyErr::from_type(class.clone(), (field.to_owned(), message)),
+        Err(error) => error,
+    }
+}
+
+/// The exception for a board, or a name on it, that cannot be used.
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+pub(crate) fn board(py: Python<'_>, message: String) -> PyErr {
+    match BOARD.import(py, MODULE, "BoardError") {
+        Ok(class) => PyErr::from_type(class.clone(), (message,)),
         Err(error) => error,
     }
 }

@@ -1,6 +1,8 @@
 //! `fuseboard._native`: the core for Python. Each method converts, calls, and converts back; what
 //! is Python's own business (decorators, `with`, exception classes) is Python, in `python/fuseboard`.
 
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+mod board;
 mod breaker;
 mod budget;
 mod clock;
@@ -21,6 +23,9 @@ mod _native {
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
 
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    #[pymodule_export]
+    use crate::board::Board;
     #[pymodule_export]
     use crate::breaker::Breaker;
     #[pymodule_export]

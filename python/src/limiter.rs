@@ -21,7 +21,7 @@ pub(crate) struct RateLimiter {
     time: TimeSource,
 }
 
-fn quota(
+pub(crate) fn quota(
     rate: &Bound<'_, PyAny>,
     per: &Bound<'_, PyAny>,
     units: (&str, &Bound<'_, PyAny>),
@@ -44,6 +44,19 @@ impl RateLimiter {
             name,
             time: TimeSource::new(clock)?,
         })
+    }
+
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    pub(crate) fn on_board(
+        name: String,
+        bucket: fuseboard::TokenBucketRateLimiter,
+        board: fuseboard::Board,
+    ) -> Self {
+        Self {
+            words: Words::OnBoard(bucket, board),
+            name,
+            time: TimeSource::System,
+        }
     }
 
     fn now(&self, py: Python<'_>) -> PyResult<Nanos> {

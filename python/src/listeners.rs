@@ -45,12 +45,14 @@ impl<'a, 'py> Telling<'a, 'py> {
     pub(crate) fn end<T>(self, value: T) -> PyResult<T> {
         self.stop.into_inner().map_or(Ok(value), Err)
     }
+}
 
-    fn tell(&self, transition: &Transition) -> PyResult<()> {
-        let event = self.listeners.event.bind(self.py);
+impl Listeners {
+    fn tell(&self, py: Python<'_>, name: &str, transition: &Transition) -> PyResult<()> {
+        let event = self.event.bind(py);
         let counts = transition.counts;
         let argument = event.call1((
-            self.name,
+            name,
             transition.from.as_str(),
             transition.to.as_str(),
             transition.generation,
@@ -60,12 +62,12 @@ impl<'a, 'py> Telling<'a, 'py> {
         ));
         let argument = match argument {
             Ok(argument) => argument,
-            Err(error) => return errors::contain(self.py, error, event),
+            Err(error) => return errors::contain(py, error, event),
         };
-        for callable in &self.listeners.callables {
-            let callable = callable.bind(self.py);
+        for callable in &self.callables {
+            let callable = callable.bind(py);
             if let Err(error) = callable.call1((&argument,)) {
-                errors::contain(self.py, error, callable)?;
+                errors::contain(py, error, callable)?;
             }
         }
         Ok(())
@@ -77,8 +79,31 @@ impl Observer for Telling<'_, '_> {
         if self.listeners.callables.is_empty() {
             return;
         }
-        if let Err(stop) = self.tell(transition) {
+        if let Err(stop) = self.listeners.tell(self.py, self.name, transition) {
             self.stop.set(Some(stop));
         }
     }
+}
+
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+thread_local! {
+    /// A request to stop that arrived while a listener of a board's breaker ran.
+    static STOP: Cell<Option<PyErr>> = const { Cell::new(None) };
+}
+
+/// Tells of a board's breaker, whose listeners are the adapter's.
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+pub(crate) fn tell_of_board(listeners: &Listeners, name: &str, transition: &Transition) {
+    Python::attach(|py| {
+        if let Err(stop) = listeners.tell(py, name, transition) {
+            STOP.set(Some(stop));
+        }
+    });
+}
+
+/// The request to stop that a listener met since this thread asked last.
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+#[inline]
+pub(crate) fn stop_of_this_thread() -> PyResult<()> {
+    STOP.take().map_or(Ok(()), Err)
 }

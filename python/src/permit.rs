@@ -131,7 +131,7 @@ impl Drop for Permit {
         });
         if attached.is_none() {
             // The interpreter is going down: nobody is left to be told.
-            let _ = self.breaker.get().core.cancel(self.raw, &());
+            self.breaker.get().place.forget(self.raw);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::breaker::Breaker;
 use crate::errors;
-use fuseboard_core::{Outcome, RawPermit, Settled};
+use fuseboard_core::{Outcome, RawPermit};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
@@ -25,20 +25,12 @@ impl Breaker {
                 return contained.and(cancelled).map(|_| false);
             }
         };
-        let telling = self.telling(py);
-        let settled = if weight == 1 {
-            self.core.settle(raw, outcome, now, &telling)
-        } else {
-            self.core
-                .settle_weighted(raw, outcome, weight, now, &telling)
-        };
-        telling.end(settled == Settled::Recorded)
+        self.place
+            .settle(raw, outcome, weight, now, self.telling(py))
     }
 
     pub(crate) fn cancel(&self, py: Python<'_>, raw: RawPermit) -> PyResult<bool> {
-        let telling = self.telling(py);
-        let settled = self.core.cancel(raw, &telling);
-        telling.end(settled == Settled::Recorded)
+        self.place.cancel(raw, self.telling(py))
     }
 
     /// The call returned `result`; `is_failure` judges it.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ._board import Board
 from ._breaker import CircuitBreaker, Settings
 from ._concurrency import ConcurrencyLimit
 from ._durations import Duration
 from ._errors import (
+    BoardError,
     CallTimeoutError,
     CircuitOpenError,
     ConcurrencyLimitError,
@@ -37,6 +39,8 @@ from ._timeout import Timeout
 __all__ = [
     "Backoff",
     "CallTimeoutError",
+    "Board",
+    "BoardError",
     "Cause",
     "CircuitBreaker",
     "CircuitOpenError",

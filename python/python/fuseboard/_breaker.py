@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from . import _native
+from ._board import Board
 from ._classify import ExceptionFilter, classifier
 from ._durations import Duration
 from ._decorate import acall, call, decorate
@@ -16,6 +17,7 @@ from ._entered import Entered
 from ._errors import ConfigError
 from ._events import CircuitState, Counts, Snapshot, Totals, Transition, transition
 from ._native import Permit, Window
+from ._runtime import Clock, system_clock
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -82,9 +84,12 @@ class CircuitBreaker:
         listeners: Each is called with a `Transition` after a change of state. What it raises goes
             to `sys.unraisablehook`, never to the caller; so do the faults of the predicates.
         clock: A `ManualClock`, or a callable that returns nanoseconds; by default monotonic time.
+        board: Shares it with all processes that use the same `Board` and name.
+        update: Where it runs on the board with other settings, these are taken over.
 
     Raises:
         ConfigError: A value is out of its range.
+        BoardError: On the board it runs with other settings, or all slots are taken.
         TypeError: A value has the wrong type.
     """
 
@@ -95,6 +100,7 @@ class CircuitBreaker:
         "_core",
         "_entered",
         "_name",
+        "_pickled",
         "_settings",
     )
 
@@ -123,7 +129,9 @@ class CircuitBreaker:
         ignore: ExceptionFilter = (),
         is_failure: Callable[[Any], bool] | None = None,
         listeners: Iterable[Callable[[Transition], object]] = (),
-        clock: Callable[[], int] | None = None,
+        clock: Clock = None,
+        board: Board | None = None,
+        update: bool = False,
     ) -> None:
         if not isinstance(name, str):
             raise TypeError(f"name must be a str, not {type(name).__name__}")
@@ -156,15 +164,18 @@ class CircuitBreaker:
             _callable("listeners", listener)
         if is_failure is not None:
             _callable("is_failure", is_failure)
-        self._core = _native.Breaker(
-            name,
-            self._settings,
-            classifier(failures, ignore),
-            is_failure,
-            told,
-            transition,
-            clock,
-        )
+        classify = classifier(failures, ignore)
+        if board is None:
+            self._core = _native.Breaker(
+                name, self._settings, classify, is_failure, told, transition, clock
+            )
+            self._pickled = None
+        else:
+            system_clock(clock)
+            self._core = board._core.breaker(
+                name, self._settings, update, classify, is_failure, told, transition
+            )
+            self._pickled = (name, board, self._settings, failures, ignore, is_failure, told)
         self._name = name
         self._acquire = self._core.acquire
         self._entered: Entered[Permit] = Entered()
@@ -296,8 +307,32 @@ class CircuitBreaker:
             self._core.configure(merged)
             self._settings = merged
 
+    def __reduce__(self) -> tuple[Callable[..., CircuitBreaker], tuple[Any, ...]]:
+        if self._pickled is None:
+            raise TypeError("only a breaker on a board, which has a name for other processes, can be pickled")
+        return _reopened, self._pickled
+
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self._name!r} {self.state}>"
+
+
+def _reopened(
+    name: str,
+    board: Board,
+    settings: Settings,
+    failures: ExceptionFilter,
+    ignore: ExceptionFilter,
+    is_failure: Callable[[Any], bool] | None,
+    listeners: tuple[Callable[[Transition], object], ...],
+) -> CircuitBreaker:
+    return board.breaker(
+        name,
+        failures=failures,
+        ignore=ignore,
+        is_failure=is_failure,
+        listeners=listeners,
+        **settings,
+    )
 
 
 async def _entering(

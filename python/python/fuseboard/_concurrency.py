@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from . import _native
+from ._board import Board
 from ._decorate import acall, call, decorate
 from ._native import ConcurrencyPermit
 
@@ -20,16 +21,26 @@ class ConcurrencyLimit:
     Args:
         limit: Calls in flight.
         name: Stands in errors.
+        board: Shares it with all processes that use the same `Board` and name.
+        update: Where it runs on the board with another limit, this one is taken over.
 
     Raises:
         ConfigError: The limit is out of its range.
+        BoardError: On the board it runs with another limit, or all slots are taken.
         TypeError: It has the wrong type.
     """
 
-    __slots__ = ("__weakref__", "_core", "_name")
+    __slots__ = ("__weakref__", "_core", "_name", "_pickled")
 
-    def __init__(self, limit: int, *, name: str = "") -> None:
-        self._core = _native.Concurrency(name, limit)
+    def __init__(
+        self, limit: int, *, name: str = "", board: Board | None = None, update: bool = False
+    ) -> None:
+        self._pickled: tuple[Board, str, int] | None = None
+        if board is None:
+            self._core = _native.Concurrency(name, limit)
+        else:
+            self._core = board._core.concurrency_limit(name, limit, update)
+            self._pickled = (board, name, limit)
         self._name = name
 
     @property
@@ -112,6 +123,11 @@ class ConcurrencyLimit:
     ) -> Literal[False]:
         self._core.leave()
         return False
+
+    def __reduce__(self) -> tuple[Callable[..., ConcurrencyLimit], tuple[Any, ...]]:
+        if self._pickled is None:
+            raise TypeError("only a limit on a board, which has a name for other processes, can be pickled")
+        return Board.concurrency_limit, self._pickled
 
     def __repr__(self) -> str:
         return f"<ConcurrencyLimit {self._name!r} {self.in_flight} of {self.limit}>"

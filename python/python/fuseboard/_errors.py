@@ -35,6 +35,10 @@ class ConfigError(FuseboardError, ValueError):
         return str(self.args[1])
 
 
+class BoardError(FuseboardError):
+    """A board, or a name on it, cannot be used; the message says why and what to do."""
+
+
 class RejectedError(FuseboardError):
     """ "Not now": the call was not made. A rejection is never counted as a failure, not even by
     another breaker around it.

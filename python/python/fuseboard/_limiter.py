@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from . import _native
+from ._board import Board
 from ._decorate import ADMITTED, Guard, acall, call, decorate
 from ._durations import Duration
 from ._native import Reservation
-from ._runtime import Clock, apause, pause
+from ._runtime import Clock, apause, pause, system_clock
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -162,13 +163,18 @@ class TokenBucketRateLimiter(_Bucket):
         burst: Size of a clump, in total; by default `rate`.
         name: Stands in errors.
         clock: A `ManualClock`, or a callable that returns nanoseconds; by default monotonic time.
+        board: Shares it with all processes that use the same `Board` and name.
+        update: Where it runs on the board with other settings, these are taken over.
 
     Raises:
         ConfigError: A value is out of its range.
+        BoardError: On the board it runs with other settings, or all slots are taken.
         TypeError: A value has the wrong type.
     """
 
-    __slots__ = ()
+    __slots__ = ("_pickled",)
+
+    _pickled: tuple[Board, str, int, Duration, int] | None
 
     def __init__(
         self,
@@ -178,14 +184,27 @@ class TokenBucketRateLimiter(_Bucket):
         *,
         name: str = "",
         clock: Clock = None,
+        board: Board | None = None,
+        update: bool = False,
     ) -> None:
         burst = rate if burst is None else burst
-        native = _native.RateLimiter.token_bucket(name, rate, per, burst, clock)
+        self._pickled = None
+        if board is None:
+            native = _native.RateLimiter.token_bucket(name, rate, per, burst, clock)
+        else:
+            system_clock(clock)
+            native = board._core.token_bucket(name, rate, per, burst, update)
+            self._pickled = (board, name, rate, per, burst)
         super().__init__(name, native, clock)
 
     def configure(self, rate: int, per: Duration = 1.0, burst: int | None = None) -> None:
         """Changes the quota and keeps what was used of it."""
         self._limiter.configure(rate, per, rate if burst is None else burst)
+
+    def __reduce__(self) -> tuple[Callable[..., TokenBucketRateLimiter], tuple[Any, ...]]:
+        if self._pickled is None:
+            raise TypeError("only a limiter on a board, which has a name for other processes, can be pickled")
+        return Board.token_bucket, self._pickled
 
 
 class LeakyBucket(_Bucket):

@@ -10,6 +10,7 @@ __all__ = [
     "CAUSES",
     "REASONS",
     "STATES",
+    "Board",
     "Breaker",
     "Concurrency",
     "ConcurrencyPermit",
@@ -121,6 +122,30 @@ class Window:
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+@final
+class Board:
+    @staticmethod
+    def open(path: str, on_disk: bool) -> Board: ...
+    @staticmethod
+    def anonymous() -> Board: ...
+    @staticmethod
+    def private() -> Board: ...
+    def is_shared(self) -> bool: ...
+    def breaker(
+        self,
+        name: str,
+        settings: Mapping[str, object],
+        update: bool,
+        classify: Callable[[Exception], bool | None],
+        is_failure: Callable[[object], bool] | None,
+        listeners: Sequence[Callable[..., object]],
+        event: Callable[..., object],
+    ) -> Breaker: ...
+    def token_bucket(
+        self, name: str, rate: int, per: float | timedelta, burst: int, update: bool
+    ) -> RateLimiter: ...
+    def concurrency_limit(self, name: str, limit: int, update: bool) -> Concurrency: ...
 
 @final
 class Breaker:

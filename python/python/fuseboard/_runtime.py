@@ -10,9 +10,16 @@ import time
 from collections.abc import Callable
 from typing import TypeAlias
 
+from ._errors import ConfigError
 from ._native import ManualClock
 
 Clock: TypeAlias = Callable[[], int] | None
+
+
+def system_clock(clock: Clock) -> None:
+    """Refuses a clock for what is on a board: its times are compared between processes."""
+    if clock is not None:
+        raise ConfigError("clock", "clock is given together with board; allowed: one of them")
 
 
 def now(clock: Clock) -> float:

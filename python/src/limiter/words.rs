@@ -1,5 +1,7 @@
 //! [`Words`]: whichever of the core's limiters it is.
 
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+use crate::clock::{Precision, system_now};
 use fuseboard_core::{
     ConfigError, FixedWindowRateLimiter, LeakyBucket, Nanos, Rate, Reason, Rejected, Reservation,
     SlidingCounterRateLimiter, SlidingWindowRateLimiter, TokenBucketRateLimiter,
@@ -12,6 +14,9 @@ pub(super) enum Words {
     LeakyBucket(Box<LeakyBucket>),
     SlidingCounter(Box<SlidingCounterRateLimiter>),
     FixedWindow(Box<FixedWindowRateLimiter>),
+    /// In a named slot of a board, on the system's clock.
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    OnBoard(fuseboard::TokenBucketRateLimiter, fuseboard::Board),
     LogTo16(Box<SlidingWindowRateLimiter<16>>),
     LogTo128(Box<SlidingWindowRateLimiter<128>>),
     LogTo1024(Box<SlidingWindowRateLimiter<1024>>),
@@ -77,6 +82,8 @@ impl Words {
     pub(super) fn acquire(&self, cost: u64, now: Nanos) -> Result<(), Rejected> {
         each_kind!(self, log => log.try_acquire_many(narrow(cost)?, now),
             Self::TokenBucket(words) => words.try_acquire_many(cost, now),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::OnBoard(bucket, _) => bucket.try_acquire_many(cost),
             Self::LeakyBucket(words) => words.try_acquire_many(cost, now),
             Self::SlidingCounter(words) => words.try_acquire_many(narrow(cost)?, now),
             Self::FixedWindow(words) => words.try_acquire_many(cost, now),
@@ -92,6 +99,10 @@ impl Words {
     ) -> Result<Reservation, Rejected> {
         match self {
             Self::TokenBucket(words) => words.reserve(cost, max_wait, now),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::OnBoard(bucket, board) => on_board(bucket, board).map_or(Err(NEVER), |words| {
+                words.reserve(cost, max_wait, system_now(Precision::Fine))
+            }),
             Self::LeakyBucket(words) => words.reserve_many(cost, max_wait, now),
             _ => Err(NEVER),
         }
@@ -100,6 +111,12 @@ impl Words {
     pub(super) fn cancel(&self, reservation: Reservation, now: Nanos) {
         match self {
             Self::TokenBucket(words) => words.cancel(reservation, now),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::OnBoard(bucket, board) => {
+                if let Some(words) = on_board(bucket, board) {
+                    words.cancel(reservation, system_now(Precision::Fine));
+                }
+            }
             Self::LeakyBucket(words) => words.cancel(reservation, now),
             _ => {}
         }
@@ -109,6 +126,8 @@ impl Words {
     pub(super) fn refund(&self, cost: u64, now: Nanos) {
         each_kind!(self, _log => (),
             Self::TokenBucket(words) => words.refund(cost, now),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::OnBoard(bucket, _) => bucket.refund(cost),
             Self::LeakyBucket(words) => words.refund(cost, now),
             Self::SlidingCounter(words) => {
                 words.refund(u32::try_from(cost).unwrap_or(u32::MAX), now);
@@ -120,6 +139,8 @@ impl Words {
     pub(super) fn available(&self, now: Nanos) -> u64 {
         each_kind!(self, log => u64::from(log.available(now)),
             Self::TokenBucket(words) => words.available(now),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::OnBoard(bucket, _) => bucket.available(),
             Self::LeakyBucket(words) => words.available(now),
             Self::SlidingCounter(words) => u64::from(words.available(now)),
             Self::FixedWindow(words) => words.available(now),
@@ -138,6 +159,8 @@ impl Words {
     pub(super) fn set_quota(&self, rate: Rate, units: u64) -> Result<(), ConfigError> {
         match self {
             Self::TokenBucket(words) => words.configure(rate, units),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::OnBoard(bucket, _) => bucket.configure(rate, units),
             Self::LeakyBucket(words) => words.configure(rate, units),
             _ => Ok(()),
         }
@@ -155,9 +178,24 @@ impl Words {
     pub(super) fn reset(&self) {
         each_kind!(self, _log => (),
             Self::TokenBucket(words) => words.reset(),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::OnBoard(bucket, _) => bucket.reset(),
             Self::LeakyBucket(words) => words.reset(),
             Self::SlidingCounter(words) => words.reset(),
             Self::FixedWindow(words) => words.reset(),
         );
     }
+}
+
+/// The words that a bucket's name has on its board.
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+fn on_board<'a>(
+    bucket: &fuseboard::TokenBucketRateLimiter,
+    board: &'a fuseboard::Board,
+) -> Option<&'a TokenBucketRateLimiter> {
+    // Claims the name again, if it was removed.
+    bucket.available();
+    let buckets = board.words().token_buckets();
+    let name = fuseboard_core::SlotName::new(bucket.name()?).ok()?;
+    buckets.get(buckets.slot_of(&name)?)
 }

@@ -1,0 +1,136 @@
+//! [`Board`]: the adapter's board, whose breakers and limits are the same native classes.
+
+use crate::breaker::{Breaker, Place};
+use crate::clock::TimeSource;
+use crate::concurrency::Concurrency;
+use crate::config;
+use crate::errors;
+use crate::limiter::{RateLimiter, quota};
+use crate::listeners::{Listeners, tell_of_board};
+use fuseboard::{BoardError, BoardOptions, WhenDifferent};
+use fuseboard_core::ClaimError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Breakers and limits that all processes of a host share.
+#[pyclass(frozen, module = "fuseboard._native")]
+pub(crate) struct Board(fuseboard::Board);
+
+fn refused(py: Python<'_>, error: BoardError) -> PyErr {
+    match error {
+        BoardError::Claim(ClaimError::Config(error)) => errors::from_core(py, error),
+        BoardError::System { action, source } => {
+            let cause = PyErr::from(source);
+            let raised = errors::board(py, format!("board: cannot {action}: {cause}"));
+            raised.set_cause(py, Some(cause));
+            raised
+        }
+        other => errors::board(py, other.to_string()),
+    }
+}
+
+fn when_different(update: bool) -> WhenDifferent {
+    if update {
+        WhenDifferent::Update
+    } else {
+        WhenDifferent::Refuse
+    }
+}
+
+#[pymethods]
+impl Board {
+    #[staticmethod]
+    fn open(py: Python<'_>, path: PathBuf, on_disk: bool) -> PyResult<Self> {
+        let options = BoardOptions::new().on_disk(on_disk);
+        // Others may take their time to make the file.
+        let opened = py.detach(|| options.open(path));
+        opened.map(Self).map_err(|error| refused(py, error))
+    }
+
+    #[staticmethod]
+    fn anonymous(py: Python<'_>) -> PyResult<Self> {
+        fuseboard::Board::anonymous()
+            .map(Self)
+            .map_err(|error| refused(py, error))
+    }
+
+    #[staticmethod]
+    fn private() -> Self {
+        Self(fuseboard::Board::private())
+    }
+
+    fn is_shared(&self) -> bool {
+        self.0.is_shared()
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "as `Breaker`'s, and the board's own"
+    )]
+    fn breaker(
+        &self,
+        name: String,
+        settings: &Bound<'_, PyDict>,
+        update: bool,
+        classify: Py<PyAny>,
+        is_failure: Option<Py<PyAny>>,
+        listeners: Vec<Py<PyAny>>,
+        event: Py<PyAny>,
+    ) -> PyResult<Breaker> {
+        let breaker = self
+            .0
+            .breaker_with(&name, config::breaker(settings)?, when_different(update))
+            .map_err(|error| refused(settings.py(), error))?;
+        let listeners = Arc::new(Listeners {
+            event,
+            callables: listeners,
+        });
+        if !listeners.callables.is_empty() {
+            let (listeners, name) = (Arc::clone(&listeners), name.clone());
+            breaker.on_transition(move |change| tell_of_board(&listeners, &name, change));
+        }
+        Ok(Breaker {
+            place: Place::Board {
+                breaker,
+                board: self.0.clone(),
+            },
+            name,
+            time: TimeSource::System,
+            classify,
+            is_failure,
+            listeners,
+        })
+    }
+
+    fn token_bucket(
+        &self,
+        name: String,
+        rate: &Bound<'_, PyAny>,
+        per: &Bound<'_, PyAny>,
+        burst: &Bound<'_, PyAny>,
+        update: bool,
+    ) -> PyResult<RateLimiter> {
+        let (quota, burst) = quota(rate, per, ("burst", burst))?;
+        let bucket = self
+            .0
+            .token_bucket_with(&name, quota, burst, when_different(update))
+            .map_err(|error| refused(rate.py(), error))?;
+        Ok(RateLimiter::on_board(name, bucket, self.0.clone()))
+    }
+
+    fn concurrency_limit(
+        &self,
+        name: String,
+        limit: &Bound<'_, PyAny>,
+        update: bool,
+    ) -> PyResult<Concurrency> {
+        let places = config::integer("limit", limit)?;
+        let words = self
+            .0
+            .concurrency_limit_with(&name, places, when_different(update))
+            .map_err(|error| refused(limit.py(), error))?;
+        Ok(Concurrency::on_board(name, words))
+    }
+}
