@@ -28,6 +28,7 @@
 //! | see what they do | [`telemetry`] | by OTLP `otel`, over gRPC `otlp-grpc` |
 //! | see whether all that holds | `Chaos` | `chaos` |
 //! | test without waiting | [`ManualClock`] and `with_clock`; `TokioClock`, `testing::ScriptedService` | `tokio`; `test-util` |
+//! | have all of these in a file | `config::Config` | `config` |
 //!
 //! ¹ on by default; `full` has them all. The default features need no async runtime, and a guarded future runs wherever the operation
 //! inside it runs. Policies with a timer in them (`timeout`, `retry`, `rate-limit`, `concurrency`, `hedge`, `isolation`, `chaos`) need tokio's.
@@ -52,6 +53,8 @@ mod classify;
 mod clock;
 #[cfg(feature = "coalesce")]
 mod coalesce;
+#[cfg(feature = "config")]
+pub mod config;
 #[cfg(feature = "failover")]
 mod failover;
 #[cfg(feature = "fallback")]
@@ -151,3 +154,8 @@ struct TelemetryGuide;
 #[cfg(all(doctest, target_os = "linux", target_has_atomic = "64"))]
 #[doc = include_str!("../../docs/board.md")]
 struct BoardGuide;
+
+/// And those of the guide to configuration files.
+#[cfg(all(doctest, feature = "config"))]
+#[doc = include_str!("../../docs/configuration.md")]
+struct ConfigurationGuide;

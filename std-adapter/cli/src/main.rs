@@ -2,10 +2,12 @@
 
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 mod board;
+mod check;
 mod completions;
 mod demo;
 mod failure;
 mod humane;
+mod schema;
 
 use clap::{Args, Parser, Subcommand};
 use failure::Failure;
@@ -44,6 +46,12 @@ enum Command {
     Board(board::Command),
     /// Prints what a shell completes, for its start-up file.
     Completions(completions::Arguments),
+    /// Says what is wrong with configuration files, and what in them is allowed and harmful.
+    ///
+    /// Exits with 0 when all can be used, and with 1 when one cannot, or with --strict when anything was found.
+    Check(check::Arguments),
+    /// Prints the JSON Schema of configuration files, with which editors complete them.
+    Schema,
 }
 
 #[derive(Args, Clone, Copy)]
@@ -69,6 +77,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Demo(demo)) => Ok(demo::run(demo.port)?),
         #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
         Some(Command::Board(command)) => board::run(&command),
+        Some(Command::Check(arguments)) => Ok(check::run(&arguments)?),
+        Some(Command::Schema) => Ok(schema::run()?),
         Some(Command::Completions(shell)) => completions::run::<Arguments>(&shell),
     }
 }
