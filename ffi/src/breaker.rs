@@ -13,7 +13,6 @@ use fuseboard::RawBreaker;
 use fuseboard_core::CircuitBreakerConfig;
 use fuseboard_core::{CircuitBreaker, Nanos, Outcome, RawPermit, Rejected, Settled};
 
-// First, as the header tells it.
 pub mod making;
 
 /// A circuit breaker.

@@ -289,8 +289,8 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "c",
-        about: "the C ABI, by C programs that link the static and the shared library",
-        needs: &[Need::Compiler],
+        about: "the C ABI, by programs of C and C++ that link the static and the shared library",
+        needs: &[Need::Compiler, Need::CppCompiler],
         steps: &[cargo(
             &["test", "--no-fail-fast", "-p", "fuseboard-ffi"],
             Reader::Libtest,
