@@ -23,6 +23,7 @@
 //! | undo what was done when a later step fails | `Saga` | `saga` ¹ |
 //! | have one policy for each host or tenant | `Keyed` | `keyed` ¹ |
 //! | share policies between processes, on Linux | `Board` | |
+//! | share limits between hosts | `redis` | `redis` |
 //! | get over HTTP, guarded | `ResilientHttpClient` | `reqwest`, with https `reqwest-tls` |
 //! | say what counts as a failure, and what may be repeated | [`Classify`], [`Verdict`] | |
 //! | see what they do | [`telemetry`] | by OTLP `otel`, over gRPC `otlp-grpc` |
@@ -74,6 +75,8 @@ mod queue;
 mod random;
 #[cfg(feature = "rate-limit")]
 mod rate_limit;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "retry")]
 mod retry;
 #[cfg(feature = "saga")]
@@ -159,3 +162,8 @@ struct BoardGuide;
 #[cfg(all(doctest, feature = "config"))]
 #[doc = include_str!("../../docs/configuration.md")]
 struct ConfigurationGuide;
+
+/// And those of the guide to limits among hosts.
+#[cfg(all(doctest, feature = "redis"))]
+#[doc = include_str!("../../docs/redis.md")]
+struct RedisGuide;

@@ -28,6 +28,8 @@ pub enum Need {
     Valgrind,
     /// `rotel-agent`, a collector, in the virtual environment.
     Rotel,
+    /// `redis-server` and `redis-cli`.
+    Redis,
     /// A machine of this architecture and system.
     Host(&'static str, &'static str),
 }
@@ -69,6 +71,10 @@ impl Need {
                 system("valgrind", &["valgrind"], there).map(|()| Prepared::Ready)
             }
             Self::Rotel => rotel(place),
+            Self::Redis => {
+                let there = || succeeds(place.command("redis-server").arg("--version"));
+                system("a Redis server", &["redis-server"], there).map(|()| Prepared::Ready)
+            }
             Self::Host(architecture, system) => Ok(host(architecture, system)),
         }
     }

@@ -312,6 +312,15 @@ pub const SUITES: &[Suite] = &[
         ],
     },
     Suite {
+        name: "redis",
+        about: "limits that hosts share, on servers that are paused, killed, filled and moved",
+        needs: &[Need::Redis],
+        steps: &[cargo(
+            &["test", "--no-fail-fast", "-p", "fuseboard-redis"],
+            Reader::Libtest,
+        )],
+    },
+    Suite {
         name: "docs",
         about: "the documentation builds without a warning",
         needs: &[],

@@ -1,0 +1,267 @@
+//! Coalescing, leases, cancellation, and places among hosts.
+
+use anyhow::Result;
+use fuseboard::Rate;
+use fuseboard::redis::{
+    ConcurrencyLimit, Engine, EngineOptions, FailurePolicy, Lease, LimiterOptions, RateLimiter,
+    SetUpError, Source, TokenBucket,
+};
+use fuseboard_redis::server::Server;
+use std::time::Duration;
+
+fn engine(server: &Server) -> Result<Engine> {
+    let deadline = Duration::from_secs(5);
+    Ok(Engine::with_options(
+        &server.url(),
+        EngineOptions { deadline },
+    )?)
+}
+
+fn bucket(
+    engine: &Engine,
+    burst: u64,
+    options: LimiterOptions,
+) -> Result<RateLimiter<TokenBucket>> {
+    Ok(RateLimiter::on(
+        engine,
+        &TokenBucket::new(Rate::per_hour(1), burst)?,
+        options,
+    )?)
+}
+
+fn trips(server: &Server) -> Result<u64> {
+    let stats = server.query(&["INFO", "commandstats"])?;
+    let line = stats
+        .lines()
+        .find(|line| line.starts_with("cmdstat_evalsha:"));
+    let calls = line.and_then(|line| line.split(['=', ',']).nth(1));
+    Ok(calls.unwrap_or("0").parse()?)
+}
+
+#[tokio::test]
+async fn requests_that_wait_together_travel_together_and_are_decided_one_by_one() -> Result<()> {
+    let server = Server::start()?;
+    let limiter = bucket(
+        &engine(&server)?,
+        1_000,
+        LimiterOptions::new(FailurePolicy::Closed),
+    )?;
+    let _ = limiter.peek("warm").await;
+    let before = trips(&server)?;
+    let tasks: Vec<_> = (0..2_000)
+        .map(|_| {
+            let limiter = limiter.clone();
+            tokio::spawn(async move { limiter.check("hot").await })
+        })
+        .collect();
+    let (mut admitted, mut lowest) = (0, u64::MAX);
+    for task in tasks {
+        let decision = task.await?;
+        admitted += u32::from(decision.is_allowed);
+        lowest = lowest.min(decision.remaining.expect("the engine knows"));
+    }
+    assert_eq!((admitted, lowest), (1_000, 0));
+    let trips = trips(&server)? - before;
+    assert!(trips <= 100, "{trips} trips for 2,000 requests");
+    Ok(())
+}
+
+#[tokio::test]
+async fn requests_of_several_costs_are_all_or_nothing() -> Result<()> {
+    let server = Server::start()?;
+    let limiter = bucket(
+        &engine(&server)?,
+        500,
+        LimiterOptions::new(FailurePolicy::Closed),
+    )?;
+    let tasks: Vec<_> = (0..400_u64)
+        .map(|task| {
+            let limiter = limiter.clone();
+            let cost = 1 + task % 5;
+            tokio::spawn(async move { (cost, limiter.check_many("hot", cost).await.is_allowed) })
+        })
+        .collect();
+    let mut taken = 0;
+    for task in tasks {
+        let (cost, is_allowed) = task.await?;
+        taken += if is_allowed { cost } else { 0 };
+    }
+    assert!(taken <= 500);
+    assert_eq!(limiter.peek("hot").await.remaining, Some(500 - taken));
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_goes_away_before_the_answer_has_cost_nothing_in_the_end() -> Result<()> {
+    let server = Server::start()?;
+    let limiter = bucket(
+        &engine(&server)?,
+        100,
+        LimiterOptions::new(FailurePolicy::Closed),
+    )?;
+    for round in 0..50 {
+        let tasks: Vec<_> = (0..20)
+            .map(|_| {
+                let limiter = limiter.clone();
+                tokio::spawn(async move { limiter.check("hot").await })
+            })
+            .collect();
+        for _ in 0..round % 5 {
+            tokio::task::yield_now().await;
+        }
+        for task in tasks {
+            task.abort();
+            if let Ok(decision) = task.await {
+                assert!(decision.is_allowed, "round {round}: {decision:?}");
+                limiter.refund("hot", 1).await?;
+            }
+        }
+    }
+    // What was given back arrives in its own time.
+    let begin = std::time::Instant::now();
+    while limiter.peek("hot").await.remaining != Some(100) {
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            limiter.peek("hot").await
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn h1_a_lease_spares_trips_and_gives_back_what_it_did_not_use() -> Result<()> {
+    let server = Server::start()?;
+    let options = LimiterOptions::new(FailurePolicy::Closed).lease(Lease::up_to(100));
+    let limiter = bucket(&engine(&server)?, 5_000, options)?;
+    let _ = limiter.peek("warm").await;
+    let before = trips(&server)?;
+    let mut from_lease = 0;
+    for _ in 0..3_000 {
+        let decision = limiter.check("alice").await;
+        assert!(decision.is_allowed);
+        from_lease += u32::from(decision.source == Source::Lease);
+    }
+    let trips = trips(&server)? - before;
+    assert!(
+        from_lease >= 2_800 && trips <= 100,
+        "{from_lease} of 3,000, {trips} trips"
+    );
+    limiter.close().await;
+    assert_eq!(
+        limiter.peek("alice").await.remaining,
+        Some(2_000),
+        "all that was not used"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn k1_places_are_never_more_than_the_limit_and_come_back() -> Result<()> {
+    let server = Server::start()?;
+    let lease = Duration::from_secs(30);
+    // Two hosts.
+    let first = ConcurrencyLimit::new(&engine(&server)?, 3, lease)?;
+    let second = ConcurrencyLimit::new(&engine(&server)?, 3, lease)?;
+    let held = [
+        first.try_acquire("reports").await?.expect("free"),
+        second.try_acquire("reports").await?.expect("free"),
+        first.try_acquire("reports").await?.expect("free"),
+    ];
+    assert!(second.try_acquire("reports").await?.is_none());
+    assert_eq!(second.available("reports").await?, 0);
+    assert!(second.try_acquire("others").await?.is_some());
+    let [one, two, three] = held;
+    one.give_back().await?;
+    assert!(
+        second.try_acquire("reports").await?.is_some(),
+        "and it is dropped here"
+    );
+    drop((two, three));
+    let begin = std::time::Instant::now();
+    while first.available("reports").await? != 3 {
+        assert!(begin.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn s5_places_of_a_host_that_died_come_back_with_their_lease_and_of_one_that_lives_do_not()
+-> Result<()> {
+    let server = Server::start()?;
+    let lease = Duration::from_millis(300);
+    let living = ConcurrencyLimit::new(&engine(&server)?, 2, lease)?;
+    let _kept = living.try_acquire("reports").await?.expect("free");
+    // A runtime that ends renews nothing and gives nothing back, as a host that dies.
+    let url = server.url();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let deadline = Duration::from_secs(5);
+        let engine = Engine::with_options(&url, EngineOptions { deadline })?;
+        let limit = ConcurrencyLimit::new(&engine, 2, Duration::from_millis(300))?;
+        let place = runtime
+            .block_on(limit.try_acquire("reports"))?
+            .expect("free");
+        drop(runtime);
+        std::mem::forget(place);
+        anyhow::Ok(())
+    })
+    .join()
+    .expect("no panic")?;
+    assert_eq!(living.available("reports").await?, 0);
+    // The server's own clock decides, so the test waits by it.
+    let begin = std::time::Instant::now();
+    let mut places = Vec::new();
+    while begin.elapsed() < 5 * lease || places.is_empty() {
+        places.extend(living.try_acquire("reports").await?);
+        assert!(places.len() <= 1, "the living one keeps its place");
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "the dead one's place comes back"
+        );
+        tokio::time::sleep(lease / 10).await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn r6_settings_out_of_their_range_are_refused_by_name() -> Result<()> {
+    let engine = Engine::new("redis://127.0.0.1/")?;
+    let closed = || LimiterOptions::new(FailurePolicy::Closed);
+    let text = |error: SetUpError| error.to_string();
+    let bucket = |options| bucket(&engine, 5, options).map_err(|error| error.to_string());
+    assert!(
+        text(TokenBucket::new(Rate::per_second(1), 0).unwrap_err())
+            .starts_with("burst is 0; allowed: 1 to")
+    );
+    for (options, begin) in [
+        (
+            LimiterOptions::new(FailurePolicy::LocalShare(0.0)),
+            "on_failure.local_share is 0; ",
+        ),
+        (
+            LimiterOptions::new(FailurePolicy::LocalShare(f64::NAN)),
+            "on_failure.local_share is NaN; ",
+        ),
+        (
+            LimiterOptions::new(FailurePolicy::KeepLease),
+            "on_failure is KeepLease without a lease; ",
+        ),
+        (
+            closed().lease(Lease::up_to(0)),
+            "lease.most is 0; allowed: 1 to 1,000,000",
+        ),
+        (closed().prefix("a{b"), "prefix is \"a{b\"; "),
+        (closed().remembered_keys(0), "remembered_keys is 0; "),
+    ] {
+        let error = bucket(options).expect_err("out of range");
+        assert!(error.starts_with(begin), "{error}");
+    }
+    assert!(ConcurrencyLimit::new(&engine, 0, Duration::from_secs(1)).is_err());
+    assert!(EngineOptions::default().deadline == Duration::from_millis(50));
+    Ok(())
+}
