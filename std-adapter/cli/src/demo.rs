@@ -5,11 +5,14 @@ mod report;
 mod screen;
 mod script;
 mod upstream;
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+pub(crate) mod workers;
 
 use anyhow::Context;
 use fuseboard::CircuitBreakerConfig;
 use load::{Guard, Load, Run};
 use screen::Screen;
+use script::SCRIPT;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
@@ -18,6 +21,9 @@ use std::time::Duration;
 
 /// What a shell reports for a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
+/// And of one that was asked to end.
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+const TERMINATED: u8 = 143;
 
 /// Runs the demo against an upstream on `port` of the loopback interface; 0 is any free one.
 ///
@@ -29,7 +35,7 @@ pub(crate) fn run(port: u16) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
-    let screen = Arc::new(Screen::new());
+    let screen = Arc::new(Screen::new(SCRIPT));
     let code = runtime.block_on(async {
         // Bound here, once: both runs use the same port, and a taken one is told at once.
         let listener = tokio::net::TcpListener::from_std(bind(port)?)?;

@@ -41,6 +41,10 @@ enum Command {
     /// 200 times a second through a token bucket. Takes about 14 seconds and ends with `demo: ok`
     /// when the breaker did what it should.
     Demo(DemoArguments),
+    /// One of the demo's workers, which starts them itself.
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    #[command(hide = true)]
+    DemoWorker(demo::workers::worker::Arguments),
     #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
     #[command(flatten)]
     Board(board::Command),
@@ -59,6 +63,21 @@ struct DemoArguments {
     /// Port of the HTTP server on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Instead: so many worker processes, 1 to 64, call a server that goes down, each with a breaker of its own and then all
+    /// with one on a board. Takes about 12 seconds.
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: Option<u32>,
+}
+
+impl DemoArguments {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+        if let Some(workers) = self.workers {
+            return demo::workers::run(self.port, workers);
+        }
+        demo::run(self.port)
+    }
 }
 
 fn main() -> ExitCode {
@@ -73,8 +92,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
-        None => Ok(demo::run(arguments.demo.port)?),
-        Some(Command::Demo(demo)) => Ok(demo::run(demo.port)?),
+        None => Ok(arguments.demo.run()?),
+        Some(Command::Demo(demo)) => Ok(demo.run()?),
+        #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+        Some(Command::DemoWorker(worker)) => Ok(demo::workers::worker::run(&worker)?),
         #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
         Some(Command::Board(command)) => board::run(&command),
         Some(Command::Check(arguments)) => Ok(check::run(&arguments)?),

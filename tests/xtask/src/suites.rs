@@ -83,7 +83,7 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "std",
-        about: "adapter, program, examples, and the trace runner",
+        about: "adapter, examples, and the trace runner",
         needs: &[],
         steps: &[cargo(
             &[
@@ -92,12 +92,19 @@ pub const SUITES: &[Suite] = &[
                 "-p",
                 "fuseboard",
                 "-p",
-                "fuseboard-cli",
-                "-p",
                 "fuseboard-examples",
                 "-p",
                 "fuseboard-conformance",
             ],
+            Reader::Libtest,
+        )],
+    },
+    Suite {
+        name: "cli",
+        about: "the program: every command on a board that other processes use, the live view in a real terminal, the demo",
+        needs: &[],
+        steps: &[cargo(
+            &["test", "--no-fail-fast", "-p", "fuseboard-cli"],
             Reader::Libtest,
         )],
     },

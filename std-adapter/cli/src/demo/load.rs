@@ -1,7 +1,7 @@
 //! The load: calls at fixed moments, whatever becomes of those before.
 
 use super::screen::Screen;
-use super::script::{self, SCRIPT};
+use super::script::SCRIPT;
 use super::upstream::{Counted, Upstream};
 use fuseboard::{
     CircuitBreakerConfig, CircuitBreakerError, CircuitState, Clock, MonotonicClock, Nanos, Rate,
@@ -199,7 +199,7 @@ impl Run {
         if let Guard::Breaker { began, .. } = &*self.guard {
             began.store(MonotonicClock.now().get(), Ordering::Relaxed);
         }
-        let upstream = Arc::new(Upstream::new(started));
+        let upstream = Arc::new(Upstream::new(SCRIPT, started));
         let mut serving = JoinSet::new();
         serving.spawn(Arc::clone(&upstream).serve(Arc::clone(&self.listener)));
 
@@ -208,10 +208,11 @@ impl Run {
         let mut phase = None;
         for moment in moments(load) {
             tokio::time::sleep_until(started + moment).await;
-            let now = Some(script::index_at(moment));
+            let now = Some(SCRIPT.index_at(moment));
             if phase != now {
                 phase = now;
-                self.screen.phase(moment, &SCRIPT[script::index_at(moment)]);
+                self.screen
+                    .phase(moment, &SCRIPT.phases()[SCRIPT.index_at(moment)]);
             }
             self.screen.progress(moment, || {
                 progress(
@@ -267,7 +268,7 @@ fn moments(load: &Load) -> impl Iterator<Item = Duration> {
     let gap = Duration::from_secs(1) / load.rate;
     (0..)
         .map(move |index| gap * index)
-        .take_while(|moment| *moment < script::length())
+        .take_while(|moment| *moment < SCRIPT.length())
         .flat_map(move |moment| {
             let here = spike >= moment && spike < moment + gap;
             std::iter::repeat_n(moment, if here { 1 + extra as usize } else { 1 })
@@ -292,7 +293,7 @@ mod tests {
     fn the_load_is_the_rate_over_the_script_and_the_spike() {
         let load = Load::default();
         let moments: Vec<_> = moments(&load).collect();
-        let steady = script::length().as_millis() * u128::from(load.rate) / 1_000;
+        let steady = SCRIPT.length().as_millis() * u128::from(load.rate) / 1_000;
         assert_eq!(moments.len() as u128, steady + u128::from(load.spike.1));
         assert!(moments.is_sorted());
         let at_once = moments

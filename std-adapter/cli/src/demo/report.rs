@@ -1,7 +1,7 @@
 //! The report: both runs side by side, and whether what should have happened did.
 
 use super::load::{Call, Ending, Finished};
-use super::script::{self, HEALED, SCRIPT};
+use super::script::{HEALED, SCRIPT};
 use comfy_table::{CellAlignment, Table, presets};
 use fuseboard::CircuitState;
 use std::time::Duration;
@@ -75,7 +75,7 @@ pub(crate) fn verdict(without: &Finished, with: &Finished) -> Result<(), String>
     let sent = |run: &Finished| {
         (run.calls.len() - run.count(Ending::Rejected) - run.count(Ending::Limited)) as u64
     };
-    let last = served_from(with, SCRIPT.len() - 1);
+    let last = served_from(with, SCRIPT.phases().len() - 1);
     let checks = [
         (
             without.calls.len() == with.calls.len(),
@@ -129,7 +129,7 @@ fn waited(run: &Finished, which: impl Fn(&Call) -> bool) -> Duration {
 
 /// Share of the calls begun in phase `index` or later that were served.
 fn served_from(run: &Finished, index: usize) -> f64 {
-    let begins = script::begins(index);
+    let begins = SCRIPT.begins(index);
     let calls: Vec<_> = run
         .calls
         .iter()
@@ -160,7 +160,7 @@ mod tests {
     use crate::demo::upstream::Counted;
 
     fn run(ending: Ending, received_sick: u64, breaker: Option<(u64, CircuitState)>) -> Finished {
-        let begun = script::begins(SCRIPT.len() - 1);
+        let begun = SCRIPT.begins(SCRIPT.phases().len() - 1);
         let calls = vec![
             Call {
                 begun,

@@ -1,7 +1,7 @@
 //! The screen: a progress line in a terminal, plain lines otherwise.
 
 use super::load::Load;
-use super::script::{self, Phase};
+use super::script::{Phase, SCRIPT, Script};
 use super::upstream::WORKERS;
 use anstyle::{AnsiColor, Style};
 use fuseboard::{Cause, CircuitBreakerConfig, CircuitState, Transition};
@@ -26,11 +26,12 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    pub(crate) fn new() -> Self {
+    /// For runs of `script`.
+    pub(crate) fn new(script: Script) -> Self {
         let stdout = std::io::stdout();
         let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
         let bar = stdout.is_terminal().then(|| {
-            let length = script::length().as_millis() as u64;
+            let length = script.length().as_millis() as u64;
             let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stdout());
             let line = if colour {
                 "  {bar:16.cyan/dim} {msg}"
@@ -104,7 +105,7 @@ impl Screen {
              breaker   opens at {} failed or {} slow (over {} ms) of {}+ calls in {} ms;\n\
              \u{20}         stays open {} ms, then {} probes decide\
              {DIM:#}",
-            script::length().as_secs_f64(),
+            SCRIPT.length().as_secs_f64(),
             load.rate,
             spike_at.as_secs_f64(),
             load.timeout.as_millis(),

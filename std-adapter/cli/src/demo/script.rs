@@ -34,8 +34,12 @@ const fn phase(name: &'static str, lasts_ms: u64, behaviour: Behaviour, sick: bo
 
 const QUICK: Duration = Duration::from_millis(5);
 
-/// The whole script, the same in both runs.
-pub(crate) const SCRIPT: [Phase; 7] = [
+/// What happens, in order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Script(&'static [Phase]);
+
+/// The script of the run without a breaker and of the one with.
+pub(crate) const SCRIPT: Script = Script(&[
     phase("healthy", 1_000, Behaviour::Answer(QUICK), false),
     phase(
         "slow",
@@ -53,27 +57,40 @@ pub(crate) const SCRIPT: [Phase; 7] = [
         false,
     ),
     phase("healthy", 800, Behaviour::Answer(QUICK), false),
-];
+]);
 
 /// The phase in which the upstream is well again for good.
 pub(crate) const HEALED: usize = 5;
 
-/// Length of the whole script.
-pub(crate) fn length() -> Duration {
-    SCRIPT.iter().map(|phase| phase.lasts).sum()
-}
+/// The script of the workers: well, down, well again.
+pub(crate) const OUTAGE: Script = Script(&[
+    phase("healthy", 1_000, Behaviour::Answer(QUICK), false),
+    phase("down", 3_500, Behaviour::Fail(QUICK), true),
+    phase("healthy again", 1_000, Behaviour::Answer(QUICK), false),
+]);
 
-/// When phase `index` begins.
-pub(crate) fn begins(index: usize) -> Duration {
-    SCRIPT[..index].iter().map(|phase| phase.lasts).sum()
-}
+impl Script {
+    pub(crate) const fn phases(self) -> &'static [Phase] {
+        self.0
+    }
 
-/// The phase at `elapsed`; the last one goes on for ever.
-pub(crate) fn index_at(elapsed: Duration) -> usize {
-    (1..SCRIPT.len())
-        .rev()
-        .find(|&index| elapsed >= begins(index))
-        .unwrap_or(0)
+    /// Length of the whole script.
+    pub(crate) fn length(self) -> Duration {
+        self.0.iter().map(|phase| phase.lasts).sum()
+    }
+
+    /// When phase `index` begins.
+    pub(crate) fn begins(self, index: usize) -> Duration {
+        self.0[..index].iter().map(|phase| phase.lasts).sum()
+    }
+
+    /// The phase at `elapsed`; the last one goes on for ever.
+    pub(crate) fn index_at(self, elapsed: Duration) -> usize {
+        (1..self.0.len())
+            .rev()
+            .find(|&index| elapsed >= self.begins(index))
+            .unwrap_or(0)
+    }
 }
 
 impl std::fmt::Display for Phase {
@@ -93,18 +110,21 @@ mod tests {
 
     #[test]
     fn a_phase_holds_from_its_beginning_to_the_next() {
-        assert_eq!(index_at(Duration::ZERO), 0);
-        for index in 1..SCRIPT.len() {
-            let just_before = begins(index).saturating_sub(Duration::from_nanos(1));
-            assert_eq!(index_at(just_before), index - 1);
-            assert_eq!(index_at(begins(index)), index);
+        assert_eq!(SCRIPT.index_at(Duration::ZERO), 0);
+        for index in 1..SCRIPT.phases().len() {
+            let just_before = SCRIPT.begins(index).saturating_sub(Duration::from_nanos(1));
+            assert_eq!(SCRIPT.index_at(just_before), index - 1);
+            assert_eq!(SCRIPT.index_at(SCRIPT.begins(index)), index);
         }
-        assert_eq!(index_at(length() * 2), SCRIPT.len() - 1);
+        assert_eq!(
+            SCRIPT.index_at(SCRIPT.length() * 2),
+            SCRIPT.phases().len() - 1
+        );
     }
 
     #[test]
     fn it_is_well_from_healed_to_the_end() {
-        assert!(SCRIPT[HEALED..].iter().all(|phase| !phase.sick));
-        assert!(SCRIPT[HEALED - 1].sick);
+        assert!(SCRIPT.phases()[HEALED..].iter().all(|phase| !phase.sick));
+        assert!(SCRIPT.phases()[HEALED - 1].sick);
     }
 }

@@ -1,6 +1,6 @@
 //! The upstream: a real HTTP server with few workers, whose faults follow the script.
 
-use super::script::{self, Behaviour, SCRIPT};
+use super::script::{Behaviour, Script};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode};
@@ -20,8 +20,9 @@ pub(crate) const WORKERS: usize = 16;
 /// The server's state and its own counts.
 pub(crate) struct Upstream {
     started: Instant,
+    script: Script,
     workers: Semaphore,
-    received: [AtomicU64; SCRIPT.len()],
+    received: Box<[AtomicU64]>,
     holds: AtomicU64,
     most: AtomicU64,
     abandoned: AtomicU64,
@@ -42,11 +43,12 @@ pub(crate) struct Counted {
 
 // The counters order no other memory: Relaxed throughout.
 impl Upstream {
-    pub(crate) fn new(started: Instant) -> Self {
+    pub(crate) fn new(script: Script, started: Instant) -> Self {
         Self {
             started,
+            script,
             workers: Semaphore::new(WORKERS),
-            received: Default::default(),
+            received: script.phases().iter().map(|_| AtomicU64::new(0)).collect(),
             holds: AtomicU64::new(0),
             most: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
@@ -54,7 +56,7 @@ impl Upstream {
     }
 
     pub(crate) fn counted(&self) -> Counted {
-        let received = || SCRIPT.iter().zip(&self.received);
+        let received = || self.script.phases().iter().zip(&*self.received);
         let sum = |sick_only: bool| {
             received()
                 .filter(|(phase, _)| phase.sick || !sick_only)
@@ -123,7 +125,7 @@ impl Upstream {
             return StatusCode::INTERNAL_SERVER_ERROR;
         };
         let index = self.phase();
-        match SCRIPT[index].behaviour {
+        match self.script.phases()[index].behaviour {
             Behaviour::Answer(after) => {
                 tokio::time::sleep(after).await;
                 StatusCode::OK
@@ -133,7 +135,7 @@ impl Upstream {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Behaviour::Hang => {
-                let over = script::begins(index) + SCRIPT[index].lasts;
+                let over = self.script.begins(index) + self.script.phases()[index].lasts;
                 tokio::time::sleep_until(self.started + over).await;
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -141,7 +143,7 @@ impl Upstream {
     }
 
     fn phase(&self) -> usize {
-        script::index_at(self.elapsed())
+        self.script.index_at(self.elapsed())
     }
 
     fn elapsed(&self) -> Duration {

@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod commands;
+mod demo;
 mod terminal;
 mod top;
 mod traffic;
