@@ -250,13 +250,18 @@ async fn t3_a_server_whose_clock_went_back_locks_nobody_out_for_long() -> Result
         !denied.is_allowed,
         "the bucket is empty, and fills at its rate"
     );
-    assert!(
-        denied.retry_after <= Some(Duration::from_millis(200)),
-        "{denied:?}"
-    );
+    let wait = denied.retry_after.expect("it fills");
+    assert!(wait <= Duration::from_millis(200), "{denied:?}");
+    tokio::time::sleep(wait + Duration::from_millis(1)).await;
+    assert!(bucket.check("alice", 1).await.is_allowed);
     assert!(window.check("alice", 1).await.is_allowed);
     let denied = counter.check("alice", 1).await;
     assert!(!denied.is_allowed, "what was counted still is");
+    let held = server.query(&["HGET", "fuseboard:{alice}:counter:1", "w"])?;
+    assert!(
+        held.parse::<u64>()? < ahead / 2,
+        "and counts in a window of now"
+    );
     assert!(
         denied.retry_after <= Some(Duration::from_secs(4)),
         "{denied:?}"
@@ -279,6 +284,56 @@ async fn l1_requests_of_one_moment_are_each_counted() -> Result<()> {
         assert_eq!(admitted, 100);
         assert_eq!(limiter.peek("alice").await.remaining, Some(0));
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn l1_units_of_one_moment_are_each_in_the_window() -> Result<()> {
+    let server = Server::start()?;
+    let limiter = RateLimiter::on(
+        &engine(&server)?,
+        &SlidingWindow::new(10_000, HOUR)?,
+        options(),
+    )?;
+    // Each takes as many microseconds as it has units, and the next comes sooner.
+    for left in [6_000, 2_000] {
+        let decision = limiter.check_many("alice", 4_000).await;
+        assert_eq!(
+            (decision.is_allowed, decision.remaining),
+            (true, Some(left))
+        );
+    }
+    assert!(!limiter.check_many("alice", 4_000).await.is_allowed);
+    Ok(())
+}
+
+#[tokio::test]
+async fn l1_the_counter_weighs_the_window_before() -> Result<()> {
+    let server = Server::start()?;
+    let limit = 1_000_000;
+    let limiter = RateLimiter::on(
+        &engine(&server)?,
+        &SlidingCounter::new(limit, HOUR)?,
+        options(),
+    )?;
+    let micros = || -> Result<u64> {
+        let time = "local t = redis.call('TIME') return t[1] .. string.format('%06d', t[2])";
+        Ok(server.query(&["EVAL", time, "0"])?.parse()?)
+    };
+    let window = u64::try_from(HOUR.as_micros())?;
+    let key = "fuseboard:{alice}:counter:1";
+    let before = micros()?;
+    let number = (before / window - 1).to_string();
+    let full = limit.to_string();
+    server.query(&["HSET", key, "w", &number, "c", &full, "p", "0"])?;
+    let left = limiter.peek("alice").await.remaining.expect("it answers");
+    let after = micros()?;
+    // As much of it is over as the window is old; at the turn of an hour all of it.
+    let share = |at: u64| at % window * limit / window;
+    assert!(
+        share(before) <= left && left <= share(after) || share(after) < share(before),
+        "{left} left at {before} to {after}"
+    );
     Ok(())
 }
 

@@ -31,7 +31,7 @@ if requests > 0 then
 elseif requests < 0 then
   current = math.max(current + requests * cost, 0)
 end
-if admitted > 0 or requests < 0 then
+if admitted > 0 or requests < 0 or stored > number then
   redis.call('HSET', key, 'w', string.format('%.0f', number), 'c', current, 'p', previous)
   redis.call('PEXPIRE', key, math.ceil((2 * window - past) / 1000))
 end

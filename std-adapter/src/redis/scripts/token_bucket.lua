@@ -14,8 +14,9 @@ local function span(tokens)
 end
 
 local full = span(burst)
--- A tat further ahead than a full bucket comes from another clock or another limit.
-local tat = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or now), now), now + full)
+local stored = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+-- A tat further ahead than an empty bucket's comes from another clock or another limit.
+local tat = math.min(stored, now + full)
 local admitted = 0
 if requests > 0 then
   admitted = math.min(requests, math.floor((now + full - tat) * count / period / cost))
@@ -23,7 +24,7 @@ if requests > 0 then
 elseif requests < 0 then
   tat = math.max(tat - math.floor(-requests * cost * period / count), now)
 end
-if admitted > 0 or requests < 0 then
+if admitted > 0 or requests < 0 or stored > now + full then
   if tat > now then
     redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 8000))
   else
