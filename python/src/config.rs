@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDelta, PyDeltaAccess, PyDict};
 use std::time::Duration;
 
-/// `Nanos::MAX` in seconds; one less, because the cast of the exact value would round up.
-const SECONDS_MAX: f64 = 18_446_744_072.0;
+/// `Nanos::MAX` in seconds, which as nanoseconds is a float just above: the cast brings it back.
+const SECONDS_MAX: f64 = 18_446_744_073.709_553;
 
 /// A duration: seconds as a number, or a `datetime.timedelta`.
 pub(crate) fn span(field: &str, value: &Bound<'_, PyAny>) -> PyResult<Nanos> {

@@ -31,6 +31,7 @@ pub(crate) fn rejected(py: Python<'_>, name: &str, rejected: Rejected) -> PyErr 
                 name.to_owned(),
                 rejected.reason.as_str(),
                 rejected.retry_after.map(seconds),
+                rejected.retry_after.map(fuseboard_core::Nanos::get),
             ),
         ),
         Err(error) => error,

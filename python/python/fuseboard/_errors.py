@@ -55,11 +55,26 @@ class RejectedError(FuseboardError):
 
     _what = "rejected"
 
-    def __init__(self, name: str, reason: str, retry_after: float | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        reason: str,
+        retry_after: float | None,
+        _retry_after_ns: int | None = None,
+        /,
+    ) -> None:
         # `args` is set by `__new__` already, and nothing else is left for the base to do.
         self.name = name
         self.reason = _REASONS[reason]
         self.retry_after = retry_after
+
+    @property
+    def retry_after_ns(self) -> int | None:
+        """`retry_after` in nanoseconds, exactly, where a float of seconds is rounded (after 104 days)."""
+        if len(self.args) > 3:
+            exact: int | None = self.args[3]
+            return exact
+        return None if self.retry_after is None else round(self.retry_after * 1e9)
 
     def __str__(self) -> str:
         what = f"{self._what} {self.name!r}" if self.name else self._what

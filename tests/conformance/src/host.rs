@@ -1,5 +1,7 @@
 //! [`Host`]: what a language must answer. The runner only reads and compares.
 
+pub mod process;
+pub mod python;
 pub mod rust;
 
 use std::fmt;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use fuseboard_conformance::host::Host;
+use fuseboard_conformance::host::python;
 use fuseboard_conformance::host::rust::RustHost;
 use fuseboard_conformance::parse::parse;
 use fuseboard_conformance::run::run;
@@ -37,10 +38,13 @@ enum Choice {
     All,
 }
 
-type NewHost = fn() -> Box<dyn Host>;
+type NewHost = fn() -> Result<Box<dyn Host>>;
 
 /// The hosts that traces can be played against.
-const HOSTS: [(Choice, NewHost); 1] = [(Choice::Rust, || Box::new(RustHost::default()))];
+const HOSTS: [(Choice, NewHost); 2] = [
+    (Choice::Rust, || Ok(Box::new(RustHost::default()))),
+    (Choice::Python, || Ok(Box::new(python::host()?))),
+];
 
 impl Choice {
     /// The word on the command line.
@@ -102,7 +106,7 @@ fn compare(arguments: &Arguments) -> Result<usize> {
         let bytes = fs::read(&file).with_context(|| format!("cannot read {path}"))?;
         let trace = parse(&path, &bytes);
         for new_host in &hosts {
-            let mut host = new_host();
+            let mut host = new_host()?;
             match play(&trace, host.as_mut()) {
                 Ok(()) => passed += 1,
                 Err(why) => {

@@ -108,9 +108,7 @@ fn main() -> ExitCode {
         Task::Test { names, deep, .. } => test(&names, deep),
         Task::Faults { names, bless } => faults(&names, bless),
         Task::Verification => verification(),
-        Task::Conformance { arguments } => {
-            hand_on(&["--package", "fuseboard-conformance"], &arguments)
-        }
+        Task::Conformance { arguments } => conformance(&arguments),
         Task::Fuzz { arguments } => hand_on(&["--package", "fuseboard-fuzz"], &arguments),
         Task::Ratios { arguments } => hand_on(
             &[
@@ -191,6 +189,18 @@ fn verification() -> Result<ExitCode> {
     std::fs::write(root.join(verification::PAGE), page)
         .with_context(|| format!("cannot write {}", verification::PAGE))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Plays traces. The Python package is installed for those who ask for it.
+fn conformance(arguments: &[OsString]) -> Result<ExitCode> {
+    const WITH_PYTHON: [&str; 4] = ["python", "--host=python", "all", "--host=all"];
+    if arguments
+        .iter()
+        .any(|given| WITH_PYTHON.iter().any(|word| given == word))
+    {
+        need::python_package(&Place::find()?)?;
+    }
+    hand_on(&["--package", "fuseboard-conformance"], arguments)
 }
 
 /// Runs a program of ours where the user stands, so that relative paths mean what they say.

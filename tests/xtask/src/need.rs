@@ -104,6 +104,19 @@ fn python(place: &Place) -> Result<()> {
     run("python3 -m venv", command)
 }
 
+/// Installs the Python package in the virtual environment.
+///
+/// # Errors
+/// There is no Python, or it does not build.
+pub fn python_package(place: &Place) -> Result<()> {
+    python(place)?;
+    let mut install = place.command(venv_python(place));
+    install
+        .args(["-m", "pip", "install", "--quiet", "./python"])
+        .current_dir(&place.root);
+    run("pip install ./python", install)
+}
+
 /// The version that the suite was written with.
 const ROTEL: &str = "rotel==0.0.1a15";
 

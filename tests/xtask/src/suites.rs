@@ -305,7 +305,7 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "python",
-        about: "the Python package, installed in a virtual environment",
+        about: "the Python package, installed in a virtual environment, and its answers to the traces",
         needs: &[Need::Python],
         steps: &[
             python(
@@ -315,6 +315,19 @@ pub const SUITES: &[Suite] = &[
             python(
                 &["-m", "pytest", "--color=no", "python/tests"],
                 Reader::Pytest,
+            ),
+            cargo(
+                &[
+                    "run",
+                    "--quiet",
+                    "-p",
+                    "fuseboard-conformance",
+                    "--",
+                    "tests/conformance/traces",
+                    "--host",
+                    "python",
+                ],
+                Reader::Conformance,
             ),
         ],
     },
