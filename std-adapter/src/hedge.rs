@@ -72,6 +72,11 @@ impl Hedge {
         self
     }
 
+    /// When the next attempt begins.
+    pub fn delay(&self) -> Duration {
+        self.delay
+    }
+
     /// Makes a call; any error is waited out as long as an attempt is left.
     ///
     /// # Errors

@@ -21,6 +21,7 @@
 //! | ask another endpoint | `Failover` | `failover` ¹ |
 //! | keep calls that hang away from all else | `TaskIsolation`, `ThreadIsolation` | `isolation` |
 //! | undo what was done when a later step fails | `Saga` | `saga` ¹ |
+//! | put several of these around a call, in order | `Pipeline` | `pipeline` |
 //! | have one policy for each host or tenant | `Keyed` | `keyed` ¹ |
 //! | share policies between processes, on Linux | `Board` | |
 //! | share limits between hosts | `redis` | `redis` |
@@ -69,6 +70,8 @@ mod isolation;
 #[cfg(feature = "keyed")]
 mod keyed;
 mod limiter;
+#[cfg(feature = "pipeline")]
+mod pipeline;
 #[cfg(feature = "concurrency")]
 mod queue;
 #[cfg(any(feature = "chaos", feature = "retry"))]
@@ -130,6 +133,8 @@ pub use keyed::Keyed;
 pub use limiter::{
     ConcurrencyLimit, ConcurrencyPermit, SlidingWindowRateLimiter, TokenBucketRateLimiter,
 };
+#[cfg(feature = "pipeline")]
+pub use pipeline::{CallOptions, OrderWarning, Pipeline, PipelineBuilder, PipelineError};
 #[cfg(feature = "concurrency")]
 pub use queue::{ConcurrencyQueue, QueuePermit};
 #[cfg(feature = "rate-limit")]

@@ -29,7 +29,7 @@ use std::time::Duration;
 ///
 /// # Cancellation
 ///
-/// Dropped while it waits, a call gives its tokens back, as far as nobody behind it relies on them. Once the operation has been
+/// Dropped while it waits, a call gives its tokens back, less what those behind it rely on: they keep their turns. Once the operation has been
 /// begun they are spent. A clone is another handle of the same limit.
 #[derive(Clone)]
 pub struct RateLimit {
@@ -39,11 +39,21 @@ pub struct RateLimit {
 
 /// The bucket, on whichever clock.
 trait Bucket: Send + Sync {
+    fn take(&self, cost: u64) -> Result<(), Rejected>;
+    fn refund(&self, cost: u64);
     fn reserve(&self, cost: u64, max_wait: Duration) -> Result<Reservation, Rejected>;
     fn cancel(&self, reservation: Reservation);
 }
 
 impl<C: Clock + Send + Sync> Bucket for TokenBucketRateLimiter<C> {
+    fn take(&self, cost: u64) -> Result<(), Rejected> {
+        self.try_acquire_many(cost)
+    }
+
+    fn refund(&self, cost: u64) {
+        self.refund(cost);
+    }
+
     fn reserve(&self, cost: u64, max_wait: Duration) -> Result<Reservation, Rejected> {
         self.reserve(cost, max_wait)
     }
@@ -62,7 +72,7 @@ impl RateLimit {
         }
     }
 
-    /// How long a call may wait for its turn. Default 0.
+    /// How long a call may wait for its turn. Default 0. Of several limits over one bucket, let all wait or none.
     #[must_use]
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = max_wait;
@@ -115,8 +125,15 @@ impl RateLimit {
 
     /// A turn that may lie ahead.
     pub(crate) fn reserve(&self, cost: u64) -> Result<Turn, Rejected> {
+        // Where nobody waits, nobody relies on what is given back.
+        let taken = if self.max_wait.is_zero() {
+            self.bucket.take(cost)?;
+            Taken::AtOnce(cost)
+        } else {
+            Taken::Reserved(self.bucket.reserve(cost, self.max_wait)?)
+        };
         Ok(Turn {
-            reservation: Some(self.bucket.reserve(cost, self.max_wait)?),
+            taken: Some(taken),
             bucket: Arc::clone(&self.bucket),
         })
     }
@@ -130,27 +147,37 @@ impl fmt::Debug for RateLimit {
     }
 }
 
-/// Reserved tokens: given back when dropped, unless they were spent.
+/// Tokens: given back when dropped, unless they were spent.
 pub(crate) struct Turn {
     bucket: Arc<dyn Bucket>,
-    reservation: Option<Reservation>,
+    taken: Option<Taken>,
+}
+
+/// How they were taken, and so how they are given back.
+enum Taken {
+    AtOnce(u64),
+    Reserved(Reservation),
 }
 
 impl Turn {
     pub(crate) fn wait(&self) -> Duration {
-        self.reservation
-            .map_or(Duration::ZERO, |reservation| reservation.wait().into())
+        match &self.taken {
+            Some(Taken::Reserved(reservation)) => reservation.wait().into(),
+            _ => Duration::ZERO,
+        }
     }
 
     pub(crate) fn spend(mut self) {
-        self.reservation = None;
+        self.taken = None;
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(reservation) = self.reservation.take() {
-            self.bucket.cancel(reservation);
+        match self.taken.take() {
+            Some(Taken::AtOnce(cost)) => self.bucket.refund(cost),
+            Some(Taken::Reserved(reservation)) => self.bucket.cancel(reservation),
+            None => {}
         }
     }
 }

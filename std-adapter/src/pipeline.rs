@@ -1,0 +1,164 @@
+//! [`Pipeline`]: several policies around a call, in order.
+
+mod admission;
+mod builder;
+mod error;
+mod order;
+mod run;
+mod stage;
+
+pub use builder::PipelineBuilder;
+pub use error::PipelineError;
+pub use order::OrderWarning;
+
+use crate::call::CallError;
+use crate::classify::{ByResult, Classify};
+use run::Context;
+use stage::Stage;
+use std::fmt;
+use std::sync::Arc;
+
+/// Policies around a call, the outermost first.
+///
+/// ```
+/// use fuseboard::{CircuitBreaker, CircuitBreakerConfig, Pipeline, RetryConfig};
+/// use std::time::Duration;
+///
+/// # async fn fetch() -> std::io::Result<String> { Ok(String::new()) }
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let pipeline = Pipeline::builder()
+///     .timeout(Duration::from_secs(5)) // for all attempts
+///     .retry(RetryConfig::default())
+///     .breaker(CircuitBreaker::new("pages", CircuitBreakerConfig::default()))
+///     .timeout(Duration::from_secs(1)) // for each
+///     .build()?;
+/// let page = pipeline.call(|| fetch()).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # The order
+///
+/// Recommended, from outside in:
+///
+/// | | why there |
+/// |---|---|
+/// | `timeout` of the whole | the caller's patience covers everything, pauses and queues included |
+/// | `shedding` | what is rejected anyway should cost nothing before |
+/// | `retry` | each attempt asks everything below again, so retries end when the breaker opens, and count against the limits |
+/// | `hedge` | a hedged attempt is an attempt, and asks everything below too |
+/// | `breaker`, `rate_limit`, `concurrency` or `adaptive` | side by side they are asked as one, see below |
+/// | `timeout` of an attempt | a call that hangs is a failure that the breaker counts and the retry repeats |
+/// | `chaos` | it stands for the dependency: whatever it does, everything else sees |
+///
+/// A fallback stands outside of all: see [`FallbackService`](crate::FallbackService), or match on the error. Orders that defeat themselves are errors of
+/// [`build`](PipelineBuilder::build); doubtful ones are [`warnings`](Self::warnings).
+///
+/// # Admission as one
+///
+/// A breaker, a rate limit and a limit of places that stand side by side admit all together, or it is as if none had been asked: whoever
+/// rejects, the places, the tokens and the probe's place are given back. The breaker is looked at first and asked last, so that a limit never costs it a
+/// probe. Where an inner policy rejects before the operation was called, the outer ones are given back too.
+///
+/// # Deadlines
+///
+/// A timeout is known to everything inside it: no retry pauses for what could not begin in time, and a breaker counts a call
+/// that an outer timeout cut off, if it had at least half of that time; what had less says nothing.
+///
+/// # Cost and cancellation
+///
+/// One small allocation for each policy (those side by side are one) and call. A clone is another handle. Dropped at any point,
+/// everything that was held is given back.
+pub struct Pipeline<K = ByResult> {
+    parts: Arc<Parts<K>>,
+}
+
+struct Parts<K> {
+    stages: Box<[Stage]>,
+    warnings: Box<[OrderWarning]>,
+    classify: K,
+}
+
+/// What one call asks for beside its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallOptions {
+    /// For shedding: 255 is shed last. Default 128.
+    pub priority: u8,
+    /// Tokens of a rate limit. Default 1.
+    pub cost: u64,
+}
+
+impl Default for CallOptions {
+    fn default() -> Self {
+        Self {
+            priority: 128,
+            cost: 1,
+        }
+    }
+}
+
+impl Pipeline {
+    /// Policies to be added, the outermost first.
+    pub fn builder() -> PipelineBuilder {
+        PipelineBuilder::new()
+    }
+}
+
+impl<K> Pipeline<K> {
+    /// Makes a call; `operation` is called once for each attempt.
+    ///
+    /// # Errors
+    /// Which policy rejected it, that it took too long, or the last attempt's own error.
+    pub async fn call<T, E, F>(&self, operation: impl Fn() -> F + Sync) -> Result<T, CallError<E>>
+    where
+        T: Send,
+        E: Send,
+        F: Future<Output = Result<T, E>> + Send,
+        K: Classify<T, E> + Sync,
+    {
+        self.call_with(CallOptions::default(), operation).await
+    }
+
+    /// As [`call`](Self::call), with a priority and a cost.
+    ///
+    /// # Errors
+    /// As `call`.
+    pub async fn call_with<T, E, F>(
+        &self,
+        options: CallOptions,
+        operation: impl Fn() -> F + Sync,
+    ) -> Result<T, CallError<E>>
+    where
+        T: Send,
+        E: Send,
+        F: Future<Output = Result<T, E>> + Send,
+        K: Classify<T, E> + Sync,
+    {
+        let context = Context {
+            classify: &self.parts.classify,
+            deadline: None,
+            options,
+            called: None,
+        };
+        run::run(&self.parts.stages, context, &operation).await
+    }
+
+    /// What is doubtful about the order, if anything.
+    pub fn warnings(&self) -> &[OrderWarning] {
+        &self.parts.warnings
+    }
+}
+
+impl<K> Clone for Pipeline<K> {
+    fn clone(&self) -> Self {
+        Self {
+            parts: Arc::clone(&self.parts),
+        }
+    }
+}
+
+impl<K> fmt::Debug for Pipeline<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.parts.stages.iter()).finish()
+    }
+}
