@@ -17,6 +17,20 @@ fn board_of(demo: &mut Child) -> String {
     board.trim().trim_start_matches("fuseboard top ").to_owned()
 }
 
+/// The processes that a process has started, whichever of its threads did.
+fn children(process: &str) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    let of = threads
+        .flatten()
+        .map(|thread| std::fs::read_to_string(thread.path().join("children")));
+    let lists: Vec<String> = of.map_while(Result::ok).collect();
+    lists
+        .iter()
+        .flat_map(|list| list.split_whitespace())
+        .map(str::to_owned)
+        .collect()
+}
+
 #[test]
 fn together_is_better_and_nothing_is_left() {
     let demo = said(program().args(["--workers", "4"]));
@@ -47,14 +61,13 @@ fn stopped_it_takes_its_board_and_its_workers_with_it() {
         .expect("it starts");
     let board = board_of(&mut demo);
     let process = demo.id().to_string();
-    let children = format!("/proc/{process}/task/{process}/children");
-    let workers = std::fs::read_to_string(children).expect("the kernel tells");
-    assert_eq!(workers.split_whitespace().count(), 2, "{workers}");
+    let workers = children(&process);
+    assert_eq!(workers.len(), 2, "{workers:?}");
     let sent = Command::new("kill").args(["-s", "INT", &process]).status();
     assert!(sent.expect("kill").success());
     assert_eq!(demo.wait().expect("a child").code(), Some(130));
     assert!(!Path::new(&board).exists());
-    for worker in workers.split_whitespace() {
+    for worker in workers {
         let command = std::fs::read_to_string(format!("/proc/{worker}/cmdline"));
         assert!(
             !command.unwrap_or_default().contains("demo-worker"),
