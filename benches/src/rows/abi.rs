@@ -2,9 +2,8 @@
 
 use crate::rows::breaker::SHARED;
 use crate::rows::{Row, START, Target, Who, Worker, groups, repeat_in_time, share};
-use fuseboard_ffi::breaker::{
-    fb_breaker, fb_breaker_new, fb_breaker_settle_at, fb_breaker_try_acquire_at,
-};
+use fuseboard_ffi::breaker::making::fb_breaker_new;
+use fuseboard_ffi::breaker::{fb_breaker, fb_breaker_settle_at, fb_breaker_try_acquire_at};
 use fuseboard_ffi::config::{fb_breaker_config, fb_breaker_config_init};
 use fuseboard_ffi::permit::fb_permit;
 use fuseboard_ffi::status::{fb_outcome, fb_status};
