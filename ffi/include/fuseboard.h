@@ -60,7 +60,7 @@
 
 /**
  * A retry_after_ns that no time alone brings to an end: until an operator acts, until another
- * call ends, or never.
+ * call ends, or never. The number before it means that long, or longer: 584 years.
  */
 #define FB_RETRY_UNKNOWN 18446744073709551615ull
 

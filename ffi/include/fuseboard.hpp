@@ -24,9 +24,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <functional>
-#include <initializer_list>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -456,7 +456,7 @@ public:
 
     breaker_config &failure_threshold(double share) noexcept
     {
-        return set(native_.failure_threshold_ppm, detail::ppm(share));
+        return share_of(native_.failure_threshold_ppm, "failure_threshold", share);
     }
     breaker_config &minimum_requests(std::uint64_t calls) noexcept
     {
@@ -481,11 +481,11 @@ public:
     }
     breaker_config &slow_call_duration(nanos limit) noexcept
     {
-        return set(native_.slow_call_duration_ns, limit.count());
+        return positive(native_.slow_call_duration_ns, "slow_call_duration", limit.count());
     }
     breaker_config &slow_call_threshold(double share) noexcept
     {
-        return set(native_.slow_call_threshold_ppm, detail::ppm(share));
+        return share_of(native_.slow_call_threshold_ppm, "slow_call_threshold", share);
     }
     breaker_config &count_overdue(bool is_on) noexcept
     {
@@ -493,7 +493,7 @@ public:
     }
     breaker_config &half_open_successes(std::uint32_t probes) noexcept
     {
-        return set(native_.half_open_successes, probes);
+        return positive(native_.half_open_successes, "half_open_successes", probes);
     }
     breaker_config &half_open_failures(std::uint32_t probes) noexcept
     {
@@ -501,11 +501,11 @@ public:
     }
     breaker_config &probe_lease(nanos lease) noexcept
     {
-        return set(native_.probe_lease_ns, lease.count());
+        return positive(native_.probe_lease_ns, "probe_lease", lease.count());
     }
     breaker_config &open_backoff(double factor) noexcept
     {
-        return set(native_.open_backoff_ppm, detail::ppm(factor));
+        return share_of(native_.open_backoff_ppm, "open_backoff", factor);
     }
     breaker_config &open_timeout_max(nanos time) noexcept
     {
@@ -513,7 +513,7 @@ public:
     }
     breaker_config &open_jitter(double share) noexcept
     {
-        return set(native_.open_jitter_ppm, detail::ppm(share));
+        return share_of(native_.open_jitter_ppm, "open_jitter", share);
     }
     breaker_config &jitter_seed(std::uint64_t seed) noexcept
     {
@@ -523,6 +523,16 @@ public:
 
     /// For functions of fuseboard.h.
     const fb_breaker_config &native() const noexcept { return native_; }
+    /// What fb_breaker_config could not say: the first setting that is refused already.
+    std::optional<error> refused() const
+    {
+        if (refused_ == nullptr) return std::nullopt;
+        fb_error text = {};
+        std::snprintf(text.field, sizeof text.field, "%s", refused_);
+        std::snprintf(text.message, sizeof text.message, "%s is %g; allowed: %s", refused_, given_,
+                      allowed_);
+        return error(FB_ECONFIG, text);
+    }
 
 private:
     template <class Number> breaker_config &set(Number &member, Number value) noexcept
@@ -530,8 +540,30 @@ private:
         member = value;
         return *this;
     }
+    /// Where 0 stands for the default, it cannot be asked for.
+    template <class Number>
+    breaker_config &positive(Number &member, const char *field, Number value) noexcept
+    {
+        if (value == 0) refuse(field, 0, "at least 1; leave it out for the default");
+        return set(member, value);
+    }
+    breaker_config &share_of(std::uint32_t &member, const char *field, double share) noexcept
+    {
+        if (!(share >= 0)) refuse(field, share, "a number that is not negative");
+        return set(member, detail::ppm(share));
+    }
+    void refuse(const char *field, double given, const char *allowed) noexcept
+    {
+        if (refused_ != nullptr) return;
+        refused_ = field;
+        given_ = given;
+        allowed_ = allowed;
+    }
 
     fb_breaker_config native_;
+    const char *refused_ = nullptr;
+    double given_ = 0;
+    const char *allowed_ = nullptr;
 };
 
 #if defined(FB_HOSTED)
@@ -577,6 +609,7 @@ class breaker : public detail::owner<fb_breaker, &fb_breaker_free>,
 public:
     static expected<breaker, error> make(const breaker_config &config = {})
     {
+        if (auto why = config.refused()) return unexpected<error>(*why);
         return detail::made<breaker, fb_breaker>([&](fb_breaker **out, fb_error *why) {
             return fb_breaker_new(&config.native(), out, why);
         });
@@ -604,6 +637,11 @@ public:
     expected<void, rejected> check() const noexcept
     {
         return detail::decided([this](auto *wait) { return fb_breaker_check(native_, wait); });
+    }
+    expected<void, rejected> check_at(nanos now) const noexcept
+    {
+        return detail::decided(
+            [this, now](auto *wait) { return fb_breaker_check_at(native_, now.count(), wait); });
     }
     fuseboard::state state() const noexcept
     {
@@ -649,6 +687,7 @@ public:
     void reset_at(nanos now) const noexcept { (void)fb_breaker_reset_at(native_, now.count()); }
     expected<void, error> configure(const breaker_config &config) const
     {
+        if (auto why = config.refused()) return unexpected<error>(*why);
         return detail::changed([&](fb_error *why) {
             return fb_breaker_configure(native_, &config.native(), why);
         });
@@ -1463,6 +1502,7 @@ public:
     breaker(const std::string &name, const breaker_config &config = {},
             when_different different = when_different::refuse) const
     {
+        if (auto why = config.refused()) return unexpected<error>(*why);
         return detail::made<fuseboard::breaker, fb_breaker>([&](fb_breaker **out, fb_error *why) {
             return fb_board_breaker(native_, name.c_str(), &config.native(), number(different), out,
                                     why);

@@ -132,7 +132,7 @@ impl From<Settled> for fb_status {
 }
 
 /// A retry_after_ns that no time alone brings to an end: until an operator acts, until another
-/// call ends, or never.
+/// call ends, or never. The number before it means that long, or longer: 584 years.
 pub const FB_RETRY_UNKNOWN: u64 = 0xFFFF_FFFF_FFFF_FFFF;
 
 /// The status of a decision, and how long to wait after it: 0 when admitted.

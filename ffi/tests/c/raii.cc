@@ -105,6 +105,9 @@ static void settings()
         EXPECT(std::strstr(made.error().what(), "failure_threshold") != nullptr);
     }
     EXPECT(!fb::breaker::make(fb::breaker_config().open_timeout(-1s)));
+    const auto zero = fb::breaker::make(fb::breaker_config().half_open_successes(0).ramp_up(1s));
+    EXPECT(!zero && std::strcmp(zero.error().what(), "half_open_successes is 0; allowed: at least 1; "
+                                                     "leave it out for the default") == 0);
     EXPECT(!fb::breaker_config::parse("open_timeout=30"));
 }
 

@@ -1,5 +1,6 @@
 //! [`Host`]: what a language must answer. The runner only reads and compares.
 
+pub mod c;
 pub mod process;
 pub mod python;
 pub mod rust;

@@ -266,19 +266,49 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "conformance",
-        about: "the traces that every language must answer alike",
-        needs: &[],
-        steps: &[cargo(
-            &[
-                "run",
-                "--quiet",
-                "-p",
-                "fuseboard-conformance",
-                "--",
-                "tests/conformance/traces",
-            ],
-            Reader::Conformance,
-        )],
+        about: "the traces that every language must answer alike: Rust, C and C++ here, Python in its own suite",
+        needs: &[Need::Compiler, Need::CppCompiler],
+        steps: &[
+            cargo(
+                &[
+                    "run",
+                    "--quiet",
+                    "-p",
+                    "fuseboard-conformance",
+                    "--",
+                    "tests/conformance/traces",
+                    "--host",
+                    "rust",
+                ],
+                Reader::Conformance,
+            ),
+            cargo(
+                &[
+                    "run",
+                    "--quiet",
+                    "-p",
+                    "fuseboard-conformance",
+                    "--",
+                    "tests/conformance/traces",
+                    "--host",
+                    "c",
+                ],
+                Reader::Conformance,
+            ),
+            cargo(
+                &[
+                    "run",
+                    "--quiet",
+                    "-p",
+                    "fuseboard-conformance",
+                    "--",
+                    "tests/conformance/traces",
+                    "--host",
+                    "cpp",
+                ],
+                Reader::Conformance,
+            ),
+        ],
     },
     Suite {
         name: "firmware",
