@@ -1,5 +1,6 @@
 //! The suites, as data. A new one is a row here.
 
+mod languages;
 mod native;
 mod nightly;
 mod telemetry;
@@ -264,52 +265,7 @@ pub const SUITES: &[Suite] = &[
             Reader::Conformance,
         )],
     },
-    Suite {
-        name: "conformance",
-        about: "the traces that every language must answer alike: Rust, C and C++ here, Python in its own suite",
-        needs: &[Need::Compiler, Need::CppCompiler],
-        steps: &[
-            cargo(
-                &[
-                    "run",
-                    "--quiet",
-                    "-p",
-                    "fuseboard-conformance",
-                    "--",
-                    "tests/conformance/traces",
-                    "--host",
-                    "rust",
-                ],
-                Reader::Conformance,
-            ),
-            cargo(
-                &[
-                    "run",
-                    "--quiet",
-                    "-p",
-                    "fuseboard-conformance",
-                    "--",
-                    "tests/conformance/traces",
-                    "--host",
-                    "c",
-                ],
-                Reader::Conformance,
-            ),
-            cargo(
-                &[
-                    "run",
-                    "--quiet",
-                    "-p",
-                    "fuseboard-conformance",
-                    "--",
-                    "tests/conformance/traces",
-                    "--host",
-                    "cpp",
-                ],
-                Reader::Conformance,
-            ),
-        ],
-    },
+    languages::CONFORMANCE,
     Suite {
         name: "firmware",
         about: "images for Cortex-M4, M3 and M0 in an emulator: an interrupt handler shares the words; no panic, code size",
@@ -324,15 +280,7 @@ pub const SUITES: &[Suite] = &[
             Reader::Libtest,
         )],
     },
-    Suite {
-        name: "c",
-        about: "the C ABI, by programs of C and C++ that link the static and the shared library",
-        needs: &[Need::Compiler, Need::CppCompiler],
-        steps: &[cargo(
-            &["test", "--no-fail-fast", "-p", "fuseboard-ffi"],
-            Reader::Libtest,
-        )],
-    },
+    languages::C,
     Suite {
         name: "python",
         about: "the Python package, installed in a virtual environment, and its answers to the traces",
