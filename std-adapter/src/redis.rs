@@ -39,6 +39,7 @@ mod concurrency;
 mod decision;
 mod engine;
 mod error;
+mod hints;
 mod keys;
 mod limiter;
 mod link;
@@ -51,6 +52,7 @@ pub use concurrency::{ConcurrencyLimit, Place};
 pub use decision::{Decision, Source};
 pub use engine::{Engine, EngineOptions};
 pub use error::{SetUpError, Unavailable};
+pub use hints::{BreakerHints, HintError, HintOptions};
 pub use limiter::RateLimiter;
 pub use options::{FailurePolicy, Lease, LimiterOptions};
 

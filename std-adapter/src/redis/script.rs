@@ -16,3 +16,4 @@ pub(super) static FIXED_WINDOW: Source =
     LazyLock::new(|| Script::new(include_str!("scripts/fixed_window.lua")));
 pub(super) static PLACES: Source =
     LazyLock::new(|| Script::new(include_str!("scripts/places.lua")));
+pub(super) static HINTS: Source = LazyLock::new(|| Script::new(include_str!("scripts/hints.lua")));

@@ -1,0 +1,176 @@
+//! [`BreakerHints`]: hosts tell each other that they have opened.
+
+use super::engine::Engine;
+use super::error::{SetUpError, Unavailable};
+use super::script;
+use crate::breaker::{CircuitBreaker, CircuitBreakerConfig, fresh_seed};
+use fuseboard_core::{Cause, ConfigError, State};
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+/// What a hint from another host changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HintOptions {
+    /// The breaker's `minimum_requests` while another host says that it has opened; 1 to 1,000,000, and no more than the breaker's own. Default 5.
+    pub minimum_requests: u64,
+    /// How long a host's word counts; 1 s to an hour. Default 30 s.
+    pub counts_for: Duration,
+    /// How often the engine is asked; 10 ms to a minute. Default 1 s.
+    pub ask_every: Duration,
+}
+
+impl Default for HintOptions {
+    fn default() -> Self {
+        Self {
+            minimum_requests: 5,
+            counts_for: Duration::from_secs(30),
+            ask_every: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Why hints cannot be shared.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum HintError {
+    /// An option is out of its range.
+    #[error(transparent)]
+    Option(#[from] SetUpError),
+    /// The breaker does not take the configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// Tells other hosts when a breaker opens for failures of its own, and lowers its minimum while others say the same.
+///
+/// Nobody opens because another did: one bad host must not stop all. But a dependency that fails elsewhere too needs fewer failures here to
+/// be believed. While the engine is away there are no hints, and the minimum is the breaker's own. Dropped, it restores it.
+#[derive(Debug)]
+pub struct BreakerHints {
+    shared: Arc<Shared>,
+    telling: AbortHandle,
+    asking: AbortHandle,
+}
+
+#[derive(Debug)]
+struct Shared {
+    engine: Engine,
+    breaker: CircuitBreaker,
+    config: CircuitBreakerConfig,
+    options: HintOptions,
+    key: String,
+    host: String,
+}
+
+impl BreakerHints {
+    /// Shares hints about `breaker`, whose configuration is `config`, with those of the same name on `engine`. In a tokio runtime.
+    ///
+    /// # Errors
+    /// An option that is out of its range, or a configuration that the breaker does not take.
+    pub fn share(
+        engine: &Engine,
+        breaker: &CircuitBreaker,
+        config: CircuitBreakerConfig,
+        options: HintOptions,
+    ) -> Result<Self, HintError> {
+        let second = Duration::from_secs(1);
+        let range = 1..=config.minimum_requests;
+        let allowed = "1 to the breaker's own minimum";
+        SetUpError::integer("minimum_requests", options.minimum_requests, range, allowed)?;
+        let range = second..=3600 * second;
+        SetUpError::span("counts_for", options.counts_for, range, "1 s to an hour")?;
+        let range = second / 100..=60 * second;
+        SetUpError::span("ask_every", options.ask_every, range, "10 ms to a minute")?;
+        breaker.configure(config)?;
+
+        let shared = Arc::new(Shared {
+            engine: engine.clone(),
+            breaker: breaker.clone(),
+            config,
+            options,
+            key: format!("fuseboard:{{{}}}:hints:1", breaker.name()),
+            host: format!("{:016x}", fresh_seed()),
+        });
+        let has_opened = Arc::new(Notify::new());
+        let opened = Arc::downgrade(&has_opened);
+        breaker.on_transition(move |transition| {
+            let is_its_own = matches!(
+                transition.cause,
+                Cause::FailureRate | Cause::SlowCallRate | Cause::ProbeFailed
+            );
+            if transition.to == State::Open
+                && is_its_own
+                && let Some(opened) = opened.upgrade()
+            {
+                opened.notify_one();
+            }
+        });
+        let telling = tokio::spawn(Arc::clone(&shared).tell(has_opened)).abort_handle();
+        let asking = tokio::spawn(Arc::clone(&shared).ask()).abort_handle();
+        Ok(Self {
+            shared,
+            telling,
+            asking,
+        })
+    }
+
+    /// How many other hosts say now that they have opened.
+    ///
+    /// # Errors
+    /// Why the engine did not say.
+    pub async fn others(&self) -> Result<u64, Unavailable> {
+        self.shared.exchange(Duration::ZERO).await
+    }
+}
+
+impl Drop for BreakerHints {
+    fn drop(&mut self) {
+        self.telling.abort();
+        self.asking.abort();
+        self.shared.apply(0);
+    }
+}
+
+impl Shared {
+    async fn exchange(&self, says_for: Duration) -> Result<u64, Unavailable> {
+        let arguments = [self.host.clone(), says_for.as_millis().to_string()];
+        self.engine.run(&script::HINTS, &self.key, &arguments).await
+    }
+
+    async fn tell(self: Arc<Self>, has_opened: Arc<Notify>) {
+        loop {
+            has_opened.notified().await;
+            // An engine that is away misses it: hints are worth no second try.
+            let _ = self.exchange(self.options.counts_for).await;
+        }
+    }
+
+    async fn ask(self: Arc<Self>) {
+        let mut known = 0;
+        loop {
+            let others = self.exchange(Duration::ZERO).await.unwrap_or(0);
+            if others.min(1) != known {
+                known = others.min(1);
+                self.apply(others);
+            }
+            tokio::time::sleep(self.options.ask_every).await;
+        }
+    }
+
+    fn apply(&self, others: u64) {
+        let minimum_requests = if others > 0 {
+            self.options.minimum_requests
+        } else {
+            self.config.minimum_requests
+        };
+        let config = CircuitBreakerConfig {
+            minimum_requests,
+            ..self.config
+        };
+        // It took the same but for a minimum that is no greater.
+        let _ = self.breaker.configure(config);
+    }
+}
