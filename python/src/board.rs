@@ -31,11 +31,16 @@ fn refused(py: Python<'_>, error: BoardError) -> PyErr {
     }
 }
 
-fn when_different(update: bool) -> WhenDifferent {
-    if update {
-        WhenDifferent::Update
-    } else {
-        WhenDifferent::Refuse
+fn chosen(py: Python<'_>, word: &str) -> PyResult<WhenDifferent> {
+    match word {
+        "refuse" => Ok(WhenDifferent::Refuse),
+        "update" => Ok(WhenDifferent::Update),
+        "keep" => Ok(WhenDifferent::Keep),
+        other => {
+            let message =
+                format!("when_different is {other:?}; allowed: \"refuse\", \"update\", \"keep\"");
+            Err(errors::config(py, "when_different", message))
+        }
     }
 }
 
@@ -73,7 +78,7 @@ impl Board {
         &self,
         name: String,
         settings: &Bound<'_, PyDict>,
-        update: bool,
+        when_different: &str,
         classify: Py<PyAny>,
         is_failure: Option<Py<PyAny>>,
         listeners: Vec<Py<PyAny>>,
@@ -81,7 +86,11 @@ impl Board {
     ) -> PyResult<Breaker> {
         let breaker = self
             .0
-            .breaker_with(&name, config::breaker(settings)?, when_different(update))
+            .breaker_with(
+                &name,
+                config::breaker(settings)?,
+                chosen(settings.py(), when_different)?,
+            )
             .map_err(|error| refused(settings.py(), error))?;
         let listeners = Arc::new(Listeners {
             event,
@@ -110,12 +119,12 @@ impl Board {
         rate: &Bound<'_, PyAny>,
         per: &Bound<'_, PyAny>,
         burst: &Bound<'_, PyAny>,
-        update: bool,
+        when_different: &str,
     ) -> PyResult<RateLimiter> {
         let (quota, burst) = quota(rate, per, ("burst", burst))?;
         let bucket = self
             .0
-            .token_bucket_with(&name, quota, burst, when_different(update))
+            .token_bucket_with(&name, quota, burst, chosen(rate.py(), when_different)?)
             .map_err(|error| refused(rate.py(), error))?;
         Ok(RateLimiter::on_board(name, bucket, self.0.clone()))
     }
@@ -124,12 +133,12 @@ impl Board {
         &self,
         name: String,
         limit: &Bound<'_, PyAny>,
-        update: bool,
+        when_different: &str,
     ) -> PyResult<Concurrency> {
         let places = config::integer("limit", limit)?;
         let words = self
             .0
-            .concurrency_limit_with(&name, places, when_different(update))
+            .concurrency_limit_with(&name, places, chosen(limit.py(), when_different)?)
             .map_err(|error| refused(limit.py(), error))?;
         Ok(Concurrency::on_board(name, words))
     }

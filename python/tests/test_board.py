@@ -262,7 +262,7 @@ def test_other_settings_are_refused_or_taken_over(board: Board) -> None:
     first = board.breaker("settings", open_timeout=5)
     with pytest.raises(BoardError, match="config differs"):
         board.breaker("settings", open_timeout=6)
-    board.breaker("settings", open_timeout=6, update=True)
+    board.breaker("settings", open_timeout=6, when_different="update")
     first.force_open()
     board.token_bucket("settings", 5)
     with pytest.raises(BoardError, match="config differs"):
@@ -270,7 +270,8 @@ def test_other_settings_are_refused_or_taken_over(board: Board) -> None:
     board.concurrency_limit("settings", 5)
     with pytest.raises(BoardError, match="config differs"):
         ConcurrencyLimit(6, name="settings", board=board)
-    assert ConcurrencyLimit(6, name="settings", board=board, update=True).limit == 6
+    assert ConcurrencyLimit(7, name="settings", board=board, when_different="keep").limit == 5
+    assert ConcurrencyLimit(6, name="settings", board=board, when_different="update").limit == 6
 
 
 @pytest.mark.parametrize(
@@ -282,6 +283,7 @@ def test_other_settings_are_refused_or_taken_over(board: Board) -> None:
         ("clock", lambda board: TokenBucketRateLimiter(1, board=board, clock=ManualClock())),
         ("limit", lambda board: board.concurrency_limit("x", 70000)),
         ("burst", lambda board: board.token_bucket("x", 1, burst=0)),
+        ("when_different", lambda board: board.token_bucket("x", 1, when_different="ask")),
     ],
 )
 def test_bad_settings(field: str, wrong: Callable[[Board], object]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._board import Board
+from ._board import Board, WhenDifferent
 from ._breaker import CircuitBreaker, Settings
 from ._concurrency import ConcurrencyLimit
 from ._durations import Duration
@@ -78,5 +78,6 @@ __all__ = [
     "TokenBucketRateLimiter",
     "Totals",
     "Transition",
+    "WhenDifferent",
     "Window",
 ]

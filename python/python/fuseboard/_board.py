@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack
 
 from . import _native
 from ._classify import ExceptionFilter
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ._breaker import CircuitBreaker, Settings
     from ._concurrency import ConcurrencyLimit
     from ._limiter import TokenBucketRateLimiter
+
+WhenDifferent: TypeAlias = Literal["refuse", "update", "keep"]
+"""What becomes of a name that runs with other settings."""
 
 
 class Board:
@@ -107,7 +110,7 @@ class Board:
         self,
         name: str,
         *,
-        update: bool = False,
+        when_different: WhenDifferent = "refuse",
         failures: ExceptionFilter = Exception,
         ignore: ExceptionFilter = (),
         is_failure: Callable[[Any], bool] | None = None,
@@ -120,7 +123,8 @@ class Board:
         who listens, is each process's own.
 
         Args:
-            update: Where it runs with other settings, these are taken over, and the state stays.
+            when_different: Where it runs with other settings: `"refuse"` raises, `"update"` takes these over and keeps
+                the state, `"keep"` leaves them as they are.
 
         Raises:
             BoardError: It runs with other settings, or all slots are taken.
@@ -131,7 +135,7 @@ class Board:
         return CircuitBreaker(
             name,
             board=self,
-            update=update,
+            when_different=when_different,
             failures=failures,
             ignore=ignore,
             is_failure=is_failure,
@@ -146,7 +150,7 @@ class Board:
         per: Duration = 1.0,
         burst: int | None = None,
         *,
-        update: bool = False,
+        when_different: WhenDifferent = "refuse",
     ) -> TokenBucketRateLimiter:
         """One rate for all processes: `TokenBucketRateLimiter(rate, ..., name=name, board=self)`.
 
@@ -156,10 +160,10 @@ class Board:
         """
         from ._limiter import TokenBucketRateLimiter
 
-        return TokenBucketRateLimiter(rate, per, burst, name=name, board=self, update=update)
+        return TokenBucketRateLimiter(rate, per, burst, name=name, board=self, when_different=when_different)
 
     def concurrency_limit(
-        self, name: str, limit: int, *, update: bool = False
+        self, name: str, limit: int, *, when_different: WhenDifferent = "refuse"
     ) -> ConcurrencyLimit:
         """So many calls at once in all processes: `ConcurrencyLimit(limit, name=name, board=self)`; 1 to
         65,535.
@@ -170,7 +174,7 @@ class Board:
         """
         from ._concurrency import ConcurrencyLimit
 
-        return ConcurrencyLimit(limit, name=name, board=self, update=update)
+        return ConcurrencyLimit(limit, name=name, board=self, when_different=when_different)
 
     def __reduce__(self) -> tuple[Callable[..., Board], tuple[str, bool]]:
         if self._path is None:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from . import _native
-from ._board import Board
+from ._board import Board, WhenDifferent
 from ._classify import ExceptionFilter, classifier
 from ._durations import Duration
 from ._decorate import acall, call, decorate
@@ -85,7 +85,8 @@ class CircuitBreaker:
             to `sys.unraisablehook`, never to the caller; so do the faults of the predicates.
         clock: A `ManualClock`, or a callable that returns nanoseconds; by default monotonic time.
         board: Shares it with all processes that use the same `Board` and name.
-        update: Where it runs on the board with other settings, these are taken over.
+        when_different: Where it runs on the board with other settings: `"refuse"` raises, `"update"` takes these
+            over and keeps the state, `"keep"` leaves them as they are.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -131,7 +132,7 @@ class CircuitBreaker:
         listeners: Iterable[Callable[[Transition], object]] = (),
         clock: Clock = None,
         board: Board | None = None,
-        update: bool = False,
+        when_different: WhenDifferent = "refuse",
     ) -> None:
         if not isinstance(name, str):
             raise TypeError(f"name must be a str, not {type(name).__name__}")
@@ -173,7 +174,7 @@ class CircuitBreaker:
         else:
             system_clock(clock)
             self._core = board._core.breaker(
-                name, self._settings, update, classify, is_failure, told, transition
+                name, self._settings, when_different, classify, is_failure, told, transition
             )
             self._pickled = (name, board, self._settings, failures, ignore, is_failure, told)
         self._name = name

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from . import _native
-from ._board import Board
+from ._board import Board, WhenDifferent
 from ._decorate import acall, call, decorate
 from ._native import ConcurrencyPermit
 
@@ -22,7 +22,8 @@ class ConcurrencyLimit:
         limit: Calls in flight.
         name: Stands in errors.
         board: Shares it with all processes that use the same `Board` and name.
-        update: Where it runs on the board with another limit, this one is taken over.
+        when_different: Where it runs on the board with another limit: `"refuse"` raises, `"update"` takes this
+            one over, `"keep"` leaves it as it is.
 
     Raises:
         ConfigError: The limit is out of its range.
@@ -33,13 +34,13 @@ class ConcurrencyLimit:
     __slots__ = ("__weakref__", "_core", "_name", "_pickled")
 
     def __init__(
-        self, limit: int, *, name: str = "", board: Board | None = None, update: bool = False
+        self, limit: int, *, name: str = "", board: Board | None = None, when_different: WhenDifferent = "refuse"
     ) -> None:
         self._pickled: tuple[Board, str, int] | None = None
         if board is None:
             self._core = _native.Concurrency(name, limit)
         else:
-            self._core = board._core.concurrency_limit(name, limit, update)
+            self._core = board._core.concurrency_limit(name, limit, when_different)
             self._pickled = (board, name, limit)
         self._name = name
 

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from . import _native
-from ._board import Board
+from ._board import Board, WhenDifferent
 from ._decorate import ADMITTED, Guard, acall, call, decorate
 from ._durations import Duration
 from ._native import Reservation
@@ -164,7 +164,8 @@ class TokenBucketRateLimiter(_Bucket):
         name: Stands in errors.
         clock: A `ManualClock`, or a callable that returns nanoseconds; by default monotonic time.
         board: Shares it with all processes that use the same `Board` and name.
-        update: Where it runs on the board with other settings, these are taken over.
+        when_different: Where it runs on the board with other settings: `"refuse"` raises, `"update"` takes these
+            over and keeps the state, `"keep"` leaves them as they are.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -185,7 +186,7 @@ class TokenBucketRateLimiter(_Bucket):
         name: str = "",
         clock: Clock = None,
         board: Board | None = None,
-        update: bool = False,
+        when_different: WhenDifferent = "refuse",
     ) -> None:
         burst = rate if burst is None else burst
         self._pickled = None
@@ -193,7 +194,7 @@ class TokenBucketRateLimiter(_Bucket):
             native = _native.RateLimiter.token_bucket(name, rate, per, burst, clock)
         else:
             system_clock(clock)
-            native = board._core.token_bucket(name, rate, per, burst, update)
+            native = board._core.token_bucket(name, rate, per, burst, when_different)
             self._pickled = (board, name, rate, per, burst)
         super().__init__(name, native, clock)
 

@@ -136,16 +136,16 @@ class Board:
         self,
         name: str,
         settings: Mapping[str, object],
-        update: bool,
+        when_different: str,
         classify: Callable[[Exception], bool | None],
         is_failure: Callable[[object], bool] | None,
         listeners: Sequence[Callable[..., object]],
         event: Callable[..., object],
     ) -> Breaker: ...
     def token_bucket(
-        self, name: str, rate: int, per: float | timedelta, burst: int, update: bool
+        self, name: str, rate: int, per: float | timedelta, burst: int, when_different: str
     ) -> RateLimiter: ...
-    def concurrency_limit(self, name: str, limit: int, update: bool) -> Concurrency: ...
+    def concurrency_limit(self, name: str, limit: int, when_different: str) -> Concurrency: ...
 
 @final
 class Breaker:
