@@ -54,3 +54,16 @@ fn rate_limit() {
     let shown = run("rate_limit");
     assert!(shown.contains("request 5 passed"), "{shown}");
 }
+
+#[test]
+fn config_file() {
+    let shown = run("config_file");
+    for line in [
+        "the cache fails: Open\n",
+        "reloaded: changed: rate_limits.api\n",
+        "and the cache is still Open\n",
+        "shop.toml:2:1: breakers.cache.open_timout: there is no such setting; did you mean `open_timeout`?",
+    ] {
+        assert!(shown.contains(line), "{line:?} is missing in\n{shown}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Configuration files: names with their settings in TOML, YAML or JSON, checked whole.
+//! Policies from files: names with their settings in TOML, YAML or JSON, checked whole, and reloaded while they run.
 //!
 //! ```toml
 //! version = 1
@@ -24,6 +24,7 @@
 mod finding;
 mod format;
 mod lint;
+mod policies;
 mod policy;
 mod reader;
 mod schema;
@@ -38,17 +39,19 @@ mod window;
 pub use finding::{ConfigFileError, Finding, Place, Severity};
 pub use format::Format;
 pub use lint::{LINTS, Lint};
+pub use policies::{Policies, RateLimiter, Reloaded, Watch};
 pub use policy::{ConcurrencyConfig, RateLimitAlgorithm, RateLimitConfig};
 pub use schema::schema;
 
 use crate::breaker::CircuitBreakerConfig;
 use finding::Id;
 use policy::Named;
-use source::Source;
+use source::{Source, Subject};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tree::Span;
 
 /// A whole configuration, every setting of it checked.
 ///
@@ -76,6 +79,8 @@ use std::sync::Arc;
 pub struct Config {
     source: Source,
     board: Option<PathBuf>,
+    /// Where that stands.
+    board_span: Span,
     breakers: Named<CircuitBreakerConfig>,
     rate_limits: Named<RateLimitConfig>,
     concurrency: Named<ConcurrencyConfig>,
@@ -100,13 +105,7 @@ impl Config {
         let format = Format::of(path).ok_or_else(|| {
             unread("the extension must be toml, yaml, yml or json: it says the format".to_owned())
         })?;
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| {
-                let limit = tree::TEXT_MAX as u64 + 1;
-                file.take(limit).read_to_end(&mut bytes)
-            })
-            .map_err(|error| unread(format!("cannot be read: {error}")))?;
+        let bytes = read_bytes(path).map_err(|error| unread(format!("cannot be read: {error}")))?;
         let text = String::from_utf8(bytes)
             .map_err(|error| unread(format!("is no UTF-8 text: {error}; save it as UTF-8")))?;
         Self::read(&text, format, source.file)
@@ -133,7 +132,7 @@ impl Config {
         }
         let refused = |refused: Vec<tree::Refused>| {
             let finding = |one: tree::Refused| {
-                let subject = source::Subject {
+                let subject = Subject {
                     span: one.span,
                     ..reader::nowhere()
                 };
@@ -155,6 +154,14 @@ impl Config {
     /// The board on which the policies shall live; `None`: in this process alone.
     pub fn board(&self) -> Option<&Path> {
         self.board.as_deref()
+    }
+
+    fn board_subject(&self) -> Subject {
+        Subject {
+            path: "board".to_owned(),
+            value: self.board().map(|path| format!("\"{}\"", path.display())),
+            span: self.board_span,
+        }
     }
 
     /// The settings of this breaker, those of `defaults` included.
@@ -191,6 +198,14 @@ impl Config {
     pub fn warnings(&self) -> &[Finding] {
         &self.warnings
     }
+}
+
+/// The file, or as much of it as shows that it is too long.
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = tree::TEXT_MAX as u64 + 1;
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn configs<T>(named: &Named<T>) -> impl Iterator<Item = (&str, &T)> {

@@ -30,7 +30,7 @@
 //! | see what they do | [`telemetry`] | by OTLP `otel`, over gRPC `otlp-grpc` |
 //! | see whether all that holds | `Chaos` | `chaos` |
 //! | test without waiting | [`ManualClock`] and `with_clock`; `TokioClock`, `testing::ScriptedService` | `tokio`; `test-util` |
-//! | have all of these in a file | `config::Config` | `config` |
+//! | have breakers and limits in a file, and reload it | `config::Config`, `config::Policies` | `config` |
 //!
 //! ¹ on by default; `full` has them all. The default features need no async runtime, and a guarded future runs wherever the operation
 //! inside it runs. Policies with a timer in them (`timeout`, `retry`, `rate-limit`, `concurrency`, `hedge`, `isolation`, `chaos`) need tokio's.

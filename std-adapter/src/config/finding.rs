@@ -27,6 +27,7 @@ pub(super) enum Id {
     Conflict,
     Name,
     Board,
+    Live,
 }
 
 impl Id {
@@ -43,6 +44,7 @@ impl Id {
             Self::Conflict => "conflict",
             Self::Name => "name",
             Self::Board => "board",
+            Self::Live => "live",
         }
     }
 }

@@ -87,6 +87,7 @@ impl<'a> Reader<'a> {
         let mut config = Config {
             source: self.source.clone(),
             board: None,
+            board_span: Span::default(),
             breakers: Named::new(),
             rate_limits: Named::new(),
             concurrency: Named::new(),
@@ -97,7 +98,10 @@ impl<'a> Reader<'a> {
             let node = &entry.node;
             match entry.key.as_str() {
                 "version" => self.version(node),
-                "board" => config.board = self.board(node),
+                "board" => {
+                    config.board = self.board(node);
+                    config.board_span = node.span;
+                }
                 "defaults" => self.defaults = self.map("defaults", node).unwrap_or_default(),
                 "$schema" => {}
                 key if SECTIONS.contains(&key) => {}
