@@ -65,6 +65,9 @@ const _: () = {
 };
 
 impl<const SLOTS: usize, const OWNERS: usize> Board<SLOTS, OWNERS> {
+    /// Raised with every change of a word's place or meaning: boards of two versions are never mixed.
+    pub const LAYOUT_VERSION: u64 = header::LAYOUT_VERSION;
+
     const SHAPE: () = assert!(
         SLOTS >= 1 && SLOTS <= 65_535 && OWNERS >= 1 && OWNERS <= 1_024,
         "a board has 1 to 65,535 slots of each kind and 1 to 1,024 owners"

@@ -1,6 +1,7 @@
 //! The commands that show and steer a board.
 
 mod configure;
+mod doctor;
 mod get;
 mod list;
 mod path;
@@ -38,6 +39,10 @@ pub(crate) enum Command {
     Remove(remove::Arguments),
     /// Shows a board live: who rejects, who fails, who is attached; keys force open, disable, reset.
     Top(top::Arguments),
+    /// Says what is wrong with a board, or why a file is none, and what to do about it.
+    ///
+    /// Exits with 1 when there is a finding.
+    Doctor(doctor::Arguments),
 }
 
 /// Carries a command out.
@@ -54,6 +59,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Configure(arguments) => configure::run(arguments),
         Command::Remove(arguments) => remove::run(arguments),
         Command::Top(arguments) => top::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
     }
 }
 

@@ -41,10 +41,6 @@ enum Command {
     /// 200 times a second through a token bucket. Takes about 14 seconds and ends with `demo: ok`
     /// when the breaker did what it should.
     Demo(DemoArguments),
-    /// One of the demo's workers, which starts them itself.
-    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
-    #[command(hide = true)]
-    DemoWorker(demo::workers::worker::Arguments),
     #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
     #[command(flatten)]
     Board(board::Command),
@@ -81,8 +77,11 @@ impl DemoArguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    run(arguments).unwrap_or_else(|failure| {
+    let ended = match demo_worker() {
+        Some(worker) => worker.map_err(Failure::from),
+        None => run(Arguments::parse()),
+    };
+    ended.unwrap_or_else(|failure| {
         if let Some(message) = failure.message() {
             anstream::eprintln!("fuseboard: {message}");
         }
@@ -90,12 +89,19 @@ fn main() -> ExitCode {
     })
 }
 
+/// What the demo starts by itself: no command of the users', whom no help and no completion offers it.
+fn demo_worker() -> Option<anyhow::Result<ExitCode>> {
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    if std::env::args_os().nth(1)? == demo::workers::worker::COMMAND {
+        return Some(demo::workers::worker::run());
+    }
+    None
+}
+
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         None => Ok(arguments.demo.run()?),
         Some(Command::Demo(demo)) => Ok(demo.run()?),
-        #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
-        Some(Command::DemoWorker(worker)) => Ok(demo::workers::worker::run(&worker)?),
         #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
         Some(Command::Board(command)) => board::run(&command),
         Some(Command::Check(arguments)) => Ok(check::run(&arguments)?),

@@ -29,6 +29,15 @@ impl Kind {
         }
     }
 
+    /// Many of them.
+    pub(crate) fn subject(self) -> &'static str {
+        match self {
+            Self::Breaker => "breakers",
+            Self::TokenBucket => "token buckets",
+            Self::ConcurrencyLimit => "concurrency limits",
+        }
+    }
+
     /// For a narrow column.
     pub(crate) fn short(self) -> &'static str {
         match self {

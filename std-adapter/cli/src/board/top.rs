@@ -2,7 +2,7 @@
 
 mod draw;
 mod palette;
-mod processes;
+pub(super) mod processes;
 mod sample;
 mod screen;
 mod table;

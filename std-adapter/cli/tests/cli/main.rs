@@ -2,7 +2,9 @@
 #![cfg(target_os = "linux")]
 
 mod commands;
+mod completions;
 mod demo;
+mod doctor;
 mod terminal;
 mod top;
 mod traffic;

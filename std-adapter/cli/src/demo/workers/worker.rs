@@ -3,7 +3,7 @@
 use super::breaker_config;
 use crate::demo::load::Ending;
 use anyhow::{Context, ensure};
-use clap::Args;
+use clap::Parser;
 use fuseboard::{Board, CircuitBreaker, CircuitBreakerError, Clock, MonotonicClock, Nanos};
 use std::fmt;
 use std::io::{BufRead, Write};
@@ -18,8 +18,11 @@ use tokio::time::Instant;
 /// When a caller gives up.
 const TIMEOUT: Duration = Duration::from_millis(400);
 
+/// The first word of a worker's command line.
+pub(crate) const COMMAND: &str = "demo-worker";
+
 /// What a worker is told when it is started.
-#[derive(Args)]
+#[derive(Parser)]
 pub(crate) struct Arguments {
     #[arg(long)]
     pub(super) url: String,
@@ -37,7 +40,7 @@ impl Arguments {
     /// As the program takes them.
     pub(super) fn to_command_line(&self) -> Vec<std::ffi::OsString> {
         let mut line: Vec<std::ffi::OsString> = [
-            "demo-worker",
+            COMMAND,
             &format!("--url={}", self.url),
             &format!("--index={}", self.index),
             &format!("--gap-us={}", self.gap_us),
@@ -97,7 +100,8 @@ impl fmt::Display for Calls {
 }
 
 /// Waits for the start, makes the calls, says how they ended.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse_from(std::env::args_os().skip(1));
     let breaker = match &arguments.board {
         None => CircuitBreaker::new("upstream", breaker_config()),
         Some(path) => Board::open(path)?.breaker("upstream", breaker_config())?,
@@ -116,7 +120,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     ensure!(read > 0, "the demo ended before it began");
     let moment = Nanos::new(order.trim().parse().context("no moment to start at")?);
     thread::spawn(end_with_parent);
-    let calls = runtime.block_on(drive(arguments, Arc::new(breaker), client, moment))?;
+    let calls = runtime.block_on(drive(&arguments, Arc::new(breaker), client, moment))?;
     say(&format!("end {calls}"))?;
     Ok(ExitCode::SUCCESS)
 }
