@@ -64,6 +64,11 @@ impl Report {
         });
     }
 
+    /// Forgets findings about anything else.
+    fn only(&mut self, subject: &str) {
+        self.findings.retain(|finding| finding.subject == subject);
+    }
+
     fn json(&self, path: &Path) -> Value {
         let facts: Map<String, Value> = self
             .facts

@@ -178,6 +178,7 @@ fn a_file_that_is_no_board_is_told_why() {
     fs::remove_file(&path).unwrap();
     assert_one("/dev/shm", "file", "a folder");
     assert_one("/dev/null", "file", "no regular file");
+    assert_one("/proc/version", "header", "");
     let missing: Said = run(&["doctor", &path]);
     assert_eq!(
         (missing.status, missing.out.as_str()),

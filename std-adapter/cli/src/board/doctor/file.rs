@@ -40,7 +40,10 @@ pub(super) fn look(path: &Path, report: &mut Report) -> Result<(), Failure> {
         let text = format!("{} ago", humane::span(age.into()));
         report.fact("created", text, json!(age.as_secs_f64()));
     }
-    header(path, &metadata, report);
+    if !header(path, &metadata, report) {
+        // How a file that is no board should be, as a board, helps nobody.
+        report.only("header");
+    }
     Ok(())
 }
 
@@ -139,8 +142,8 @@ fn filesystem(path: &Path, report: &mut Report) {
     }
 }
 
-/// What the first words say, compared with what this program writes.
-fn header(path: &Path, metadata: &Metadata, report: &mut Report) {
+/// What the first words say, compared with what this program writes; `false`: it is no board.
+fn header(path: &Path, metadata: &Metadata, report: &mut Report) -> bool {
     let mut bytes = [0; 56];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
     if let Err(error) = read {
@@ -150,8 +153,9 @@ fn header(path: &Path, metadata: &Metadata, report: &mut Report) {
                 format!("{} bytes are too few for a board", metadata.size()),
                 "name another file",
             );
+            return false;
         }
-        return;
+        return true;
     }
     let mut words = [0; 7];
     for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
@@ -162,7 +166,7 @@ fn header(path: &Path, metadata: &Metadata, report: &mut Report) {
         let advice =
             "name another file; a board that is being made has no name yet, so this one never was";
         report.finding("header", "it does not begin as a board does", advice);
-        return;
+        return false;
     }
     let (slots, owners) = (shape >> 32, shape & u64::from(u32::MAX));
     report.fact(
@@ -178,7 +182,7 @@ fn header(path: &Path, metadata: &Metadata, report: &mut Report) {
             format!("it is of version {version}, and this program's is {expected}"),
             same_version,
         );
-        return;
+        return true;
     }
     let own = size_of_val(Board::private().words()) as u64;
     if (size, metadata.size()) != (own, own) {
@@ -196,6 +200,7 @@ fn header(path: &Path, metadata: &Metadata, report: &mut Report) {
         namespace,
         report,
     );
+    true
 }
 
 /// Times on a board mean something only to processes of the same boot and time namespace.
