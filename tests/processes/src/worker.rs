@@ -1,7 +1,9 @@
 //! What a worker does with a board.
 
 use anyhow::{Context, Result, bail, ensure};
-use fuseboard::{Board, CircuitBreakerConfig, CircuitState, Rate, WhenDifferent};
+use fuseboard::{
+    Board, CircuitBreaker, CircuitBreakerConfig, CircuitState, Rate, Settled, WhenDifferent,
+};
 use fuseboard_core::Outcome;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::process;
@@ -32,6 +34,21 @@ pub fn run(arguments: &[String]) -> Result<()> {
             start()?;
             say(probe(&board, tries.parse()?)?)
         }
+        ["mix", path, operations] => mix(path, operations.parse()?),
+        ["trip", path] => {
+            let breaker = shared(path)?;
+            start()?;
+            while let Ok(permit) = breaker.try_acquire() {
+                permit.failure();
+            }
+            say(breaker.state().as_str())
+        }
+        ["look", path] => {
+            let breaker = shared(path)?;
+            start()?;
+            let calls = (0..).take_while(|_| breaker.call_blocking(|| Ok::<_, ()>(())).is_ok());
+            say(calls.count())
+        }
         ["hold", path, places] => hold(path, places.parse()?),
         ["churn", path, seed] => churn(path, seed.parse()?),
         ["fork", tries] => say(fork_and_spend(tries.parse()?)?),
@@ -40,7 +57,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     }
 }
 
-fn say(found: u64) -> Result<()> {
+fn say(found: impl std::fmt::Display) -> Result<()> {
     writeln!(stdout(), "{found}")?;
     Ok(())
 }
@@ -82,6 +99,50 @@ fn probe(board: &Board, tries: u64) -> Result<u64> {
     let given = probes.len() as u64;
     probes.into_iter().for_each(std::mem::forget);
     Ok(given)
+}
+
+/// As many operations as it is told, of five kinds in turn; says how many of them succeeded, failed, were cancelled, got a token
+/// and got a place.
+fn mix(path: &str, operations: u64) -> Result<()> {
+    let board = Board::open(path)?;
+    let config = CircuitBreakerConfig {
+        failure_threshold: 1.0,
+        minimum_requests: 1_000_000,
+        ..Default::default()
+    };
+    let breaker = board.breaker("mix", config)?;
+    let bucket = board.token_bucket("mix", Rate::per_hour(1), 1000)?;
+    let room = board.concurrency_limit("mix", 4)?;
+    start()?;
+    let [
+        mut succeeded,
+        mut failed,
+        mut cancelled,
+        mut tokens,
+        mut places,
+    ] = [0_u64; 5];
+    for number in 0..operations {
+        match number % 5 {
+            0 => succeeded += u64::from(breaker.try_acquire()?.success() == Settled::Recorded),
+            1 => failed += u64::from(breaker.try_acquire()?.failure() == Settled::Recorded),
+            2 => cancelled += u64::from(breaker.try_acquire()?.ignore() == Settled::Recorded),
+            3 => tokens += u64::from(bucket.try_acquire().is_ok()),
+            _ => places += u64::from(room.try_acquire().is_ok()),
+        }
+    }
+    say(format_args!(
+        "{succeeded} {failed} {cancelled} {tokens} {places}"
+    ))
+}
+
+/// The breaker that one process trips and others look at.
+fn shared(path: &str) -> Result<CircuitBreaker> {
+    let config = CircuitBreakerConfig {
+        minimum_requests: 10,
+        open_timeout: std::time::Duration::from_secs(3600),
+        ..Default::default()
+    };
+    Ok(Board::open(path)?.breaker("shared", config)?)
 }
 
 fn hold(path: &str, places: u16) -> Result<()> {

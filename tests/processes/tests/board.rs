@@ -1,6 +1,9 @@
 //! Boards that real processes share, and that outlive those which are killed. `FUSEBOARD_DEEP=1` (`--deep`) kills more of them.
 #![cfg(target_os = "linux")]
 
+#[path = "board/languages.rs"]
+mod languages;
+
 use fuseboard::{Board, CircuitBreakerConfig, CircuitState, WhenDifferent};
 use fuseboard_core::Owner;
 use std::fs;
@@ -41,7 +44,12 @@ struct Worker {
 
 impl Worker {
     fn new(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fuseboard-processes"))
+        Self::of(env!("CARGO_BIN_EXE_fuseboard-processes"), arguments)
+    }
+
+    /// One of any program.
+    fn of(program: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -53,7 +61,12 @@ impl Worker {
 
     /// One that has said that it is ready.
     fn ready(arguments: &[&str]) -> Self {
-        let mut worker = Self::new(arguments);
+        Self::ready_of(env!("CARGO_BIN_EXE_fuseboard-processes"), arguments)
+    }
+
+    /// One of any program that has said that it is ready.
+    fn ready_of(program: &str, arguments: &[&str]) -> Self {
+        let mut worker = Self::of(program, arguments);
         let mut line = String::new();
         worker.output.read_line(&mut line).expect("it speaks");
         assert_eq!(line, "ready\n");
@@ -66,12 +79,17 @@ impl Worker {
     }
 
     /// What it has found, once it has ended well.
-    fn found(mut self) -> u64 {
+    fn found(self) -> u64 {
+        self.said().trim().parse().expect("a number")
+    }
+
+    /// The same in its own words.
+    fn said(mut self) -> String {
         let mut said = String::new();
         self.output.read_to_string(&mut said).expect("it speaks");
         let status = self.child.wait().expect("it ends");
         assert!(status.success(), "{status}: {said}");
-        said.trim().parse().expect("a number")
+        said
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -89,9 +107,9 @@ impl Drop for Worker {
 }
 
 /// What each of `workers`, started at one moment, has found.
-fn together(mut workers: Vec<Worker>) -> Vec<u64> {
+fn together<F>(mut workers: Vec<Worker>, found: impl FnMut(Worker) -> F) -> Vec<F> {
     workers.iter_mut().for_each(Worker::start);
-    workers.into_iter().map(Worker::found).collect()
+    workers.into_iter().map(found).collect()
 }
 
 fn rounds(usual: u64, deep: u64) -> u64 {
@@ -107,7 +125,7 @@ fn rounds(usual: u64, deep: u64) -> u64 {
 fn s3_l1_four_processes_get_one_burst() {
     let path = TmpfsPath::new();
     let workers = (0..4).map(|_| Worker::ready(&["spend", path.text(), "200000"]));
-    let found = together(workers.collect());
+    let found = together(workers.collect(), Worker::found);
     println!("admitted by process: {found:?}");
     assert_eq!(found.iter().sum::<u64>(), 50);
 }
@@ -123,7 +141,7 @@ fn s3_l1_four_forked_children_get_one_burst() {
 fn s3_k1_k2_a_limit_holds_across_processes() {
     let path = TmpfsPath::new();
     let workers = (0..4).map(|_| Worker::ready(&["enter", path.text(), "50000"]));
-    let crowds = together(workers.collect());
+    let crowds = together(workers.collect(), Worker::found);
     assert_eq!(crowds, [0; 4]);
     let room = Board::open(&path.0)
         .unwrap()
@@ -151,7 +169,7 @@ fn s3_b3_b4_four_processes_get_one_round_of_probes() {
         assert_eq!(breaker.state(), CircuitState::Open);
         // The coarse clock has moved on by then.
         thread::sleep(Duration::from_millis(10));
-        assert_eq!(together(workers).iter().sum::<u64>(), 3);
+        assert_eq!(together(workers, Worker::found).iter().sum::<u64>(), 3);
         assert_eq!(
             breaker.state(),
             CircuitState::HalfOpen,
@@ -166,7 +184,7 @@ fn s1_processes_that_open_at_one_moment_share_one_board() {
     for _ in 0..rounds(30, 500) {
         let path = TmpfsPath::new();
         let workers = (0..6).map(|_| Worker::ready(&["open", path.text()]));
-        assert_eq!(together(workers.collect()), [1; 6]);
+        assert_eq!(together(workers.collect(), Worker::found), [1; 6]);
         let bucket = Board::open(&path.0).unwrap();
         let bucket = bucket
             .token_bucket("spend", fuseboard::Rate::per_hour(1), 50)

@@ -182,8 +182,12 @@ pub const SUITES: &[Suite] = &[
     native::THREADS,
     Suite {
         name: "processes",
-        about: "boards that real processes share, 200 of which are killed at random moments; with --deep 1,000",
-        needs: &[Need::Host("x86_64", "linux")],
+        about: "boards that real processes of all languages share, 200 of which are killed at random moments; with --deep 1,000",
+        needs: &[
+            Need::Host("x86_64", "linux"),
+            Need::Compiler,
+            Need::CppCompiler,
+        ],
         steps: &[cargo(
             &["test", "--no-fail-fast", "-p", "fuseboard-processes"],
             Reader::Libtest,
@@ -281,34 +285,7 @@ pub const SUITES: &[Suite] = &[
         )],
     },
     languages::C,
-    Suite {
-        name: "python",
-        about: "the Python package, installed in a virtual environment, and its answers to the traces",
-        needs: &[Need::Python],
-        steps: &[
-            python(
-                &["-m", "pip", "install", "./python[test]"],
-                Reader::Preparation,
-            ),
-            python(
-                &["-m", "pytest", "--color=no", "python/tests"],
-                Reader::Pytest,
-            ),
-            cargo(
-                &[
-                    "run",
-                    "--quiet",
-                    "-p",
-                    "fuseboard-conformance",
-                    "--",
-                    "tests/conformance/traces",
-                    "--host",
-                    "python",
-                ],
-                Reader::Conformance,
-            ),
-        ],
-    },
+    languages::PYTHON,
     Suite {
         name: "redis",
         about: "limits that hosts share, on servers that are paused, killed, filled and moved",

@@ -1,6 +1,6 @@
 //! The suites of the other languages, and what all languages must answer alike.
 
-use super::{Suite, cargo};
+use super::{Step, Suite, cargo, python};
 use crate::need::Need;
 use crate::tally::Reader;
 
@@ -61,4 +61,47 @@ pub const C: Suite = Suite {
         &["test", "--no-fail-fast", "-p", "fuseboard-ffi"],
         Reader::Libtest,
     )],
+};
+
+/// Python.
+pub const PYTHON: Suite = Suite {
+    name: "python",
+    about: "the Python package, installed in a virtual environment, its answers to the traces, and a board shared by processes of all languages",
+    needs: &[Need::Python, Need::Compiler, Need::CppCompiler],
+    steps: &[
+        python(
+            &["-m", "pip", "install", "./python[test]"],
+            Reader::Preparation,
+        ),
+        python(
+            &["-m", "pytest", "--color=no", "python/tests"],
+            Reader::Pytest,
+        ),
+        cargo(
+            &[
+                "run",
+                "--quiet",
+                "-p",
+                "fuseboard-conformance",
+                "--",
+                "tests/conformance/traces",
+                "--host",
+                "python",
+            ],
+            Reader::Conformance,
+        ),
+        Step {
+            environment: &[("FUSEBOARD_ALL_LANGUAGES", "1")],
+            ..cargo(
+                &[
+                    "test",
+                    "--no-fail-fast",
+                    "-p",
+                    "fuseboard-processes",
+                    "languages",
+                ],
+                Reader::Libtest,
+            )
+        },
+    ],
 };
