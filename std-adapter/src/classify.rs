@@ -1,11 +1,11 @@
 //! [`Classify`]: what the end of a call says about the dependency, and whether it may be repeated.
 
-#[cfg(any(feature = "fallback", feature = "retry"))]
+#[cfg(any(feature = "fallback", feature = "retry", feature = "tower"))]
 mod judge;
 mod status;
 mod verdict;
 
-#[cfg(any(feature = "fallback", feature = "retry"))]
+#[cfg(any(feature = "fallback", feature = "retry", feature = "tower"))]
 pub(crate) use judge::judge;
 pub use status::{GrpcCode, is_idempotent};
 pub use verdict::Verdict;

@@ -22,6 +22,7 @@
 //! | keep calls that hang away from all else | `TaskIsolation`, `ThreadIsolation` | `isolation` |
 //! | undo what was done when a later step fails | `Saga` | `saga` ¹ |
 //! | put several of these around a call, in order | `Pipeline` | `pipeline` |
+//! | put them around a tower service | [`tower`] | `tower` |
 //! | have one policy for each host or tenant | `Keyed` | `keyed` ¹ |
 //! | share policies between processes, on Linux | `Board` | |
 //! | share limits between hosts | `redis` | `redis` |
@@ -91,6 +92,8 @@ pub mod telemetry;
 pub mod testing;
 #[cfg(feature = "timeout")]
 mod timeout;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 #[cfg(feature = "adaptive")]
 pub use adaptive::{AdaptiveLimit, AdaptivePermit};

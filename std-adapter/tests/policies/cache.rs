@@ -1,4 +1,4 @@
-use crate::drops::now;
+use crate::now;
 use fuseboard::{
     CircuitBreaker, CircuitBreakerConfig, FallbackService, LastGood, ManualClock, Nanos,
 };

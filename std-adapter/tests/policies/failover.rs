@@ -1,4 +1,5 @@
-use crate::drops::{STEP, at_every_point, now, panics};
+use crate::drops::{STEP, at_every_point, panics};
+use crate::now;
 use fuseboard::testing::{Scripted, ScriptedService};
 use fuseboard::{
     CallError, CircuitBreakerConfig, CircuitState, Failover, FailoverOrder, NotRepeatable,

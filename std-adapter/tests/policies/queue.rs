@@ -1,4 +1,5 @@
-use crate::drops::{STEP, at_every_point, now, panics, poll};
+use crate::drops::{STEP, at_every_point, panics, poll};
+use crate::now;
 use fuseboard::testing::{Scripted, ScriptedService};
 use fuseboard::{ConcurrencyQueue, Reason};
 use std::pin::pin;

@@ -1,4 +1,4 @@
-use crate::drops::now;
+use crate::now;
 use fuseboard::{Progress, Saga, SagaError};
 use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,7 @@
+//! What stands in for a service.
+
+mod layer;
+mod service;
+
+pub use layer::FallbackLayer;
+pub use service::FallingBack;

@@ -1,0 +1,53 @@
+//! [`Hedged`].
+
+use crate::classify::{ByResult, Classify};
+use crate::hedge::Hedge;
+use crate::tower::error::BoxError;
+use crate::tower::repeated::{BoxFuture, Repeated, ended};
+use std::task::{Context, Poll};
+use tower_service::Service;
+
+/// A service whose slow requests are made a second time beside the first. The request and the inner service are cloned for each
+/// attempt.
+///
+/// It is always ready: each attempt waits until the inner service is.
+#[derive(Clone, Debug)]
+pub struct Hedged<S, K = ByResult> {
+    inner: S,
+    hedge: Hedge,
+    classify: K,
+}
+
+impl<S, K> Hedged<S, K> {
+    pub(super) fn new(inner: S, hedge: Hedge, classify: K) -> Self {
+        Self {
+            inner,
+            hedge,
+            classify,
+        }
+    }
+}
+
+impl<S, R, K> Service<R> for Hedged<S, K>
+where
+    S: Service<R> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    K: Classify<S::Response, BoxError> + Clone + Send + Sync + 'static,
+    S::Response: Send,
+    R: Clone + Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = BoxFuture<S::Response>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let repeated = Repeated::new(self.inner.clone(), request);
+        let (hedge, classify) = (self.hedge.clone(), self.classify.clone());
+        Box::pin(async move { ended(hedge.run(&classify, || repeated.judged())).await })
+    }
+}
