@@ -2,6 +2,7 @@
 
 mod faults;
 mod need;
+mod peers;
 mod place;
 mod report;
 mod run;
@@ -16,6 +17,7 @@ use anyhow::{Context, Result};
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
+use crate::peers::LANGUAGES;
 use crate::place::Place;
 use crate::suites::SUITES;
 
@@ -76,6 +78,14 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Measures the breakers and limiters of other languages, each in a program of its own.
+    ///
+    /// A language without its tools is left out, aloud.
+    Peers {
+        /// Languages; all when none is named.
+        #[arg(value_parser = PossibleValuesParser::new(LANGUAGES.iter().map(|language| language.name)), value_name = "LANGUAGE")]
+        names: Vec<String>,
+    },
     /// Draws what an operation costs as threads, slots, stripes, keys, breakers or windows grow, and tells the memory: [--deep].
     #[command(disable_help_flag = true)]
     Scaling {
@@ -121,6 +131,7 @@ fn main() -> ExitCode {
             ],
             &arguments,
         ),
+        Task::Peers { names } => peers(&names),
         Task::Scaling { arguments } => hand_on(
             &[
                 "--profile",
@@ -181,6 +192,13 @@ fn faults(names: &[String], bless: bool) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn peers(names: &[String]) -> Result<ExitCode> {
+    for line in peers::peers(&Place::find()?, names)? {
+        println!("{line}");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn verification() -> Result<ExitCode> {
