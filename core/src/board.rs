@@ -1,21 +1,33 @@
 //! [`Board`]: the public face; many named policies in one block of memory.
 
+pub(crate) mod breaker;
 mod control;
 pub(crate) mod error;
 mod header;
+pub(crate) mod log;
 pub(crate) mod name;
 pub(crate) mod places;
 pub(crate) mod policy;
 pub(crate) mod section;
 
+use crate::board::breaker::BoardBreaker;
 use crate::board::error::LayoutError;
 pub use crate::board::header::ClockOrigin;
 use crate::board::header::Header;
+use crate::board::log::{BoardLog, BoardTransition, TransitionCursor};
 use crate::board::places::Places;
-use crate::board::section::{Owner, Section};
-use crate::breaker::CircuitBreaker;
+use crate::board::section::{Owner, Section, SlotId};
+use crate::event::Transition;
+use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering, zeroed_words};
 use crate::token_bucket::TokenBucketRateLimiter;
+
+/// Changes that the log keeps. One for a model checker: there a word is a state.
+const LOG: usize = if cfg!(any(fuseboard_loom, fuseboard_shuttle)) {
+    1
+} else {
+    128
+};
 
 /// Many named breakers and limiters in one block of memory: up to `SLOTS` of each kind, used by up to `OWNERS` processes at once.
 ///
@@ -47,9 +59,10 @@ pub struct Board<const SLOTS: usize = 64, const OWNERS: usize = 128> {
     header: Header,
     /// What each owner says of itself, zero when nobody is attached.
     owners: [AtomicU64; OWNERS],
-    breakers: Section<CircuitBreaker<10, 1>, SLOTS>,
+    breakers: Section<BoardBreaker, SLOTS>,
     buckets: Section<TokenBucketRateLimiter, SLOTS>,
     limits: Section<Places<OWNERS>, SLOTS>,
+    log: BoardLog<LOG>,
 }
 
 #[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
@@ -58,9 +71,10 @@ const _: () = {
     assert!(offset_of!(Board, header) == 0);
     assert!(offset_of!(Board, owners) == 64);
     assert!(offset_of!(Board, breakers) == 1_088);
-    assert!(offset_of!(Board, buckets) == 33_920);
-    assert!(offset_of!(Board, limits) == 42_176);
-    assert!(size_of::<Board>() == 115_968);
+    assert!(offset_of!(Board, buckets) == 169_088);
+    assert!(offset_of!(Board, limits) == 177_344);
+    assert!(offset_of!(Board, log) == 251_136);
+    assert!(size_of::<Board>() == 267_584);
     assert!(align_of::<Board>() == 64);
 };
 
@@ -82,6 +96,7 @@ impl<const SLOTS: usize, const OWNERS: usize> Board<SLOTS, OWNERS> {
             breakers: Section::new(),
             buckets: Section::new(),
             limits: Section::new(),
+            log: BoardLog::new(),
         }
     }
 
@@ -101,7 +116,7 @@ impl<const SLOTS: usize, const OWNERS: usize> Board<SLOTS, OWNERS> {
     }
 
     /// The circuit breakers.
-    pub fn breakers(&self) -> &Section<CircuitBreaker<10, 1>, SLOTS> {
+    pub fn breakers(&self) -> &Section<BoardBreaker, SLOTS> {
         &self.breakers
     }
 
@@ -141,6 +156,46 @@ impl<const SLOTS: usize, const OWNERS: usize> Board<SLOTS, OWNERS> {
         self.breakers.reclaim(owner);
         self.buckets.reclaim(owner);
         self.limits.reclaim(owner);
+        self.log.reclaim(owner);
+    }
+
+    /// Keeps a change of a breaker's state for all who ask: for a host's [`Observer`](crate::Observer). `owner` caused it; one that the
+    /// board has not stands for a process that is not attached.
+    ///
+    /// A process that dies between the change and this call leaves nothing of it; the next change of the slot then has a generation too
+    /// many.
+    pub fn tell(&self, slot: SlotId, owner: Owner, transition: &Transition) {
+        // Who has removed the name wants to know nothing of it.
+        if let Some(name) = self.breakers.name_of(slot) {
+            self.log.tell(&BoardTransition {
+                name,
+                slot,
+                owner,
+                process: fault!(
+                    "board_log_nobody",
+                    0,
+                    self.owner_word(owner).unwrap_or_default()
+                ),
+                transition: *transition,
+            });
+        }
+    }
+
+    /// Gives `each` the changes of all breakers that were told since `cursor`, whoever caused them, oldest first, and moves it on. The log
+    /// keeps the last 128. A change that is being told at this moment may come with the next call, after newer ones.
+    ///
+    /// Returns how many changes are lost: overwritten before they were read, or never finished because their process was stopped or killed.
+    pub fn transitions_since(
+        &self,
+        cursor: &mut TransitionCursor,
+        each: impl FnMut(BoardTransition),
+    ) -> u64 {
+        self.log.since(cursor, each)
+    }
+
+    /// The cursor of somebody who wants to know only what changes from now on.
+    pub fn transitions_end(&self) -> TransitionCursor {
+        self.log.end()
     }
 
     const fn shape() -> u64 {

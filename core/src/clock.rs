@@ -11,10 +11,20 @@ use crate::nanos::Nanos;
 pub trait Clock {
     /// Nanoseconds since a fixed moment of this clock's choice.
     fn now(&self) -> Nanos;
+
+    /// The same clock as precisely as it can be read: for measuring how long calls take. Never before `now`, unless the clock went
+    /// back.
+    fn precise(&self) -> Nanos {
+        self.now()
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for &C {
     fn now(&self) -> Nanos {
         (**self).now()
+    }
+
+    fn precise(&self) -> Nanos {
+        (**self).precise()
     }
 }

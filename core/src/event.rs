@@ -181,6 +181,15 @@ impl Observer for () {
     fn transition(&self, _: &Transition) {}
 }
 
+/// Both are told, in this order.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    #[inline]
+    fn transition(&self, transition: &Transition) {
+        self.0.transition(transition);
+        self.1.transition(transition);
+    }
+}
+
 impl<O: Observer + ?Sized> Observer for &O {
     #[inline]
     fn transition(&self, transition: &Transition) {

@@ -22,6 +22,7 @@ mod clock;
 mod snapshot;
 
 mod breaker;
+mod latency;
 mod shedding;
 
 mod concurrency;
@@ -45,7 +46,9 @@ mod board;
 pub use crate::adaptive::config::{AdaptiveLimitConfig, Algorithm};
 pub use crate::adaptive::{AdaptiveLimit, AdaptivePermit};
 pub use crate::admission::{Admission, AdmissionPermit};
+pub use crate::board::breaker::BoardBreaker;
 pub use crate::board::error::{ClaimError, LayoutError};
+pub use crate::board::log::{BoardTransition, TransitionCursor};
 pub use crate::board::name::SlotName;
 pub use crate::board::places::Places;
 pub use crate::board::policy::{Policy, TokenBucketConfig};
@@ -70,6 +73,8 @@ pub use crate::fixed_window::FixedWindowRateLimiter;
 pub use crate::keyed::entry::KeyedEntry;
 pub use crate::keyed::hash::hash_key;
 pub use crate::keyed::{KeyedRateLimiter, KeyedTable, WhenFull};
+pub use crate::latency::LatencyHistogram;
+pub use crate::latency::snapshot::LatencySnapshot;
 pub use crate::leaky_bucket::LeakyBucket;
 pub use crate::nanos::Nanos;
 pub use crate::outcome::{Outcome, Settled};

@@ -1,8 +1,9 @@
 //! The board in memory of one process: claims, generations, places of owners, and words that somebody else has written.
 
 use fuseboard_core::{
-    Board, CircuitBreakerConfig, ClaimError, ClockOrigin, LayoutError, Nanos, Outcome, Owner, Rate,
-    Reason, SlotName, State, TokenBucketConfig, WhenDifferent, Window,
+    Board, Cause, CircuitBreakerConfig, ClaimError, ClockOrigin, LayoutError, Nanos, Observer,
+    Outcome, Owner, Policy, Rate, Reason, SlotId, SlotName, State, TokenBucketConfig, Transition,
+    TransitionCursor, WhenDifferent, Window,
 };
 use proptest::prelude::*;
 use std::sync::Barrier;
@@ -207,6 +208,109 @@ fn s5_b5_a_removed_name_is_not_confused_with_a_new_one() {
     assert_eq!(new.state(), State::Closed, "the old permit is stale");
     new.try_acquire(Nanos::ZERO).unwrap().failure(Nanos::ZERO);
     assert_eq!(new.state(), State::Open);
+}
+
+/// Tells the board of one breaker's changes, as a host does.
+struct Told<'a>(&'a Small, SlotId, Owner);
+
+impl Observer for Told<'_> {
+    fn transition(&self, transition: &Transition) {
+        self.0.tell(self.1, self.2, transition);
+    }
+}
+
+/// B15: changes of all breakers are told to any reader, with their names and who caused them; what is overwritten is counted.
+#[test]
+fn b15_changes_are_told_to_any_reader() {
+    let board = Small::new();
+    let claim = |text| {
+        let breakers = board.breakers();
+        let id = breakers.claim(A, &name(text), &tripping_at_once(), REFUSE);
+        id.expect("free")
+    };
+    let (x, y) = (claim("x"), claim("y"));
+    board.set_owner_word(B, 4_711);
+    let mut early = board.transitions_end();
+    let now = Nanos::from_secs(1);
+    let breaker = board.breakers().get(x).unwrap();
+    let permit = breaker.acquire(now, &()).unwrap();
+    breaker.settle(permit, Outcome::Failure, now, &Told(&board, x, B));
+    let other = board.breakers().get(y).unwrap();
+    other.force_open(now, &Told(&board, y, A));
+
+    let mut found = Vec::new();
+    assert_eq!(
+        board.transitions_since(&mut early, |told| found.push(told)),
+        0
+    );
+    let [first, second] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!((first.name.as_str(), first.slot), ("x", x));
+    assert_eq!((first.owner, first.process), (B, 4_711));
+    assert_eq!(first.transition.cause, Cause::FailureRate);
+    assert_eq!(first.transition.counts.failures, 1);
+    assert_eq!((second.name.as_str(), second.process), ("y", 0));
+    assert_eq!(second.transition.to, State::ForcedOpen);
+
+    let mut late = TransitionCursor::OLDEST;
+    let mut again = Vec::new();
+    assert_eq!(
+        board.transitions_since(&mut late, |told| again.push(told)),
+        0
+    );
+    assert_eq!((again, late), (found, early));
+
+    for _ in 0..200 {
+        other.reset(now, &Told(&board, y, A));
+    }
+    let mut kept = 0;
+    assert_eq!(board.transitions_since(&mut late, |_| kept += 1), 72);
+    assert_eq!(kept, 128);
+    board.breakers().remove(y);
+    other.reset(now, &Told(&board, y, A));
+    assert_eq!(
+        late,
+        board.transitions_end(),
+        "a removed name tells nothing"
+    );
+}
+
+/// O1: a board counts how long calls took that ended, where it is asked to, and forgets that with the name.
+#[test]
+fn o1_a_board_counts_latency_where_it_is_asked_to() {
+    let board = Small::new();
+    let breakers = board.breakers();
+    let quiet = CircuitBreakerConfig::new();
+    let id = breakers.claim(A, &name("x"), &quiet, REFUSE).unwrap();
+    let breaker = breakers.get(id).unwrap();
+    let call = |outcome| {
+        let permit = breaker.acquire(Nanos::from_secs(1), &()).unwrap();
+        breaker.settle(permit, outcome, Nanos::from_secs(3), &());
+    };
+    call(Outcome::Success);
+    assert_eq!(breaker.latency().snapshot().count(), 0);
+    let asked = quiet.record_latency(true);
+    let differs = breakers.claim(A, &name("x"), &asked, REFUSE);
+    assert_eq!(differs, Err(ClaimError::Differs));
+    let update = WhenDifferent::Update;
+    assert_eq!(breakers.claim(A, &name("x"), &asked, update), Ok(id));
+    assert!(breaker.config().record_latency && breaker.is_intact());
+    for outcome in [Outcome::Success, Outcome::Failure, Outcome::Ignored] {
+        call(outcome);
+    }
+    let permit = breaker.acquire(Nanos::from_secs(1), &()).unwrap();
+    breaker.settle_weighted(permit, Outcome::Failure, 3, Nanos::ZERO, &());
+    let snapshot = breaker.latency().snapshot();
+    assert_eq!((snapshot.count(), snapshot.short()), (3, 1));
+    assert!(snapshot.p50() >= Some(Nanos::from_secs(2)));
+
+    breakers.remove(id);
+    for text in ["a", "b", "c", "d"] {
+        let id = breakers.claim(A, &name(text), &asked, REFUSE).unwrap();
+        let breaker = breakers.get(id).unwrap();
+        assert_eq!(breaker.latency().snapshot().count(), 0);
+    }
 }
 
 /// S5: what a dead owner held comes back, and nothing of the living.

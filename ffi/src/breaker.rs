@@ -11,7 +11,9 @@ use crate::status::{self, fb_outcome, fb_state, fb_status};
 use fuseboard::RawBreaker;
 #[cfg(all(feature = "board", target_os = "linux"))]
 use fuseboard_core::CircuitBreakerConfig;
-use fuseboard_core::{CircuitBreaker, Nanos, Outcome, RawPermit, Rejected, Settled};
+use fuseboard_core::{
+    CircuitBreaker, Nanos, Observer, Outcome, RawPermit, Rejected, Settled, Transition,
+};
 
 pub mod making;
 
@@ -23,6 +25,17 @@ pub struct fb_breaker {
     pub(crate) listeners: Listeners,
     #[cfg(all(feature = "board", target_os = "linux"))]
     board: Option<RawBreaker>,
+}
+
+/// Of what an operator does: a board writes it down for all, and then the listeners are told.
+impl Observer for fb_breaker {
+    fn transition(&self, transition: &Transition) {
+        #[cfg(all(feature = "board", target_os = "linux"))]
+        if let Some(slot) = &self.board {
+            slot.tell(transition);
+        }
+        self.listeners.transition(transition);
+    }
 }
 
 impl fb_breaker {
@@ -53,7 +66,8 @@ impl fb_breaker {
     pub(crate) fn words(&self) -> Result<&CircuitBreaker, fb_status> {
         #[cfg(all(feature = "board", target_os = "linux"))]
         if let Some(slot) = &self.board {
-            return slot.words().map_err(|rejected| rejected.reason.into());
+            let words = slot.words().map_err(|rejected| rejected.reason)?;
+            return Ok(words);
         }
         Ok(&self.core)
     }

@@ -10,6 +10,7 @@ mod memory;
 mod named;
 mod origin;
 mod raw;
+mod transitions;
 
 pub use attached::AttachedProcess;
 pub(crate) use breaker::BreakerSlot;
@@ -17,6 +18,7 @@ pub use error::BoardError;
 pub(crate) use limits::{BucketSlot, LimitSlot, Place};
 pub(crate) use named::nowhere;
 pub use raw::{RawBreaker, RawConcurrencyLimit, RawTokenBucket};
+pub use transitions::BoardTransitions;
 
 use crate::board::attachment::Attachment;
 use crate::board::memory::Memory;

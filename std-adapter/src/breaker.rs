@@ -15,7 +15,8 @@ pub use permit::Permit;
 use crate::clock::{Clock, CoarseClock};
 use call::Call;
 use fuseboard_core::{
-    ConfigError, Counts, Nanos, Outcome, RawPermit, Rejected, Settled, Snapshot, State, Transition,
+    ConfigError, Counts, LatencySnapshot, Nanos, Outcome, RawPermit, Rejected, Settled, Snapshot,
+    State, Transition,
 };
 use permit::Held;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ impl<C: Clock> Shared<C> {
     #[allow(clippy::inline_always)]
     #[inline(always)]
     fn acquire(&self) -> Result<RawPermit, Rejected> {
-        self.store.acquire(self.clock.now())
+        self.store.acquire(&self.clock)
     }
 }
 
@@ -257,7 +258,7 @@ impl<C: Clock> CircuitBreaker<C> {
         let held = Held::new(&self.shared.store, self.shared.acquire()?);
         let result = operation();
         let outcome = classify(&result);
-        held.settle(outcome, self.shared.clock.now());
+        held.settle(outcome, &self.shared.clock);
         result.map_err(CircuitBreakerError::OperationFailed)
     }
 
@@ -283,16 +284,14 @@ impl<C: Clock> CircuitBreaker<C> {
     /// Settles a permit of [`acquire_raw`](Self::acquire_raw). A second time it is [`Settled::Stale`] at best, and counts again at worst.
     #[inline]
     pub fn settle_raw(&self, permit: RawPermit, outcome: Outcome) -> Settled {
-        let now = self.now();
-        self.shared.store.settle(permit, outcome, now)
+        let Shared { store, clock, .. } = &*self.shared;
+        store.settle(permit, outcome, clock)
     }
 
     /// As [`settle_raw`](Self::settle_raw), for a failure that counts as `weight` failed calls; 0 counts as 1.
     pub fn settle_raw_weighted(&self, permit: RawPermit, outcome: Outcome, weight: u32) -> Settled {
-        let now = self.now();
-        self.shared
-            .store
-            .settle_weighted(permit, outcome, weight, now)
+        let Shared { store, clock, .. } = &*self.shared;
+        store.settle_weighted(permit, outcome, weight, clock)
     }
 
     /// Gives back a permit of [`acquire_raw`](Self::acquire_raw) whose call gave no outcome, as dropping one does.
@@ -316,6 +315,12 @@ impl<C: Clock> CircuitBreaker<C> {
     /// State, window, totals and the time to the next probe, as of now. Reading changes nothing.
     pub fn snapshot(&self) -> Snapshot {
         self.shared.store.snapshot(self.now())
+    }
+
+    /// How long calls took that ended in success or failure, where [`record_latency`](CircuitBreakerConfig::record_latency) is set;
+    /// on a board those of all processes. `None` where it is not.
+    pub fn latency(&self) -> Option<LatencySnapshot> {
+        self.shared.store.latency()
     }
 
     /// Rejects every call until [`reset`](Self::reset).

@@ -39,6 +39,10 @@ impl Clock for CoarseClock {
     fn now(&self) -> Nanos {
         system::coarse()
     }
+
+    fn precise(&self) -> Nanos {
+        system::monotonic()
+    }
 }
 
 #[cfg(unix)]

@@ -99,8 +99,8 @@ pub mod tower;
 pub use adaptive::{AdaptiveLimit, AdaptivePermit};
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 pub use board::{
-    AttachedProcess, Board, BoardError, BoardOptions, RawBreaker, RawConcurrencyLimit,
-    RawTokenBucket,
+    AttachedProcess, Board, BoardError, BoardOptions, BoardTransitions, RawBreaker,
+    RawConcurrencyLimit, RawTokenBucket,
 };
 pub use breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakerError, Permit};
 #[cfg(feature = "cache")]
@@ -122,8 +122,9 @@ pub use fuseboard_core::State as CircuitState;
 #[cfg(feature = "adaptive")]
 pub use fuseboard_core::{AdaptiveLimitConfig, Algorithm, PriorityShedding};
 pub use fuseboard_core::{
-    Cause, ClaimError, ConfigError, Counts, LayoutError, Nanos, Outcome, Rate, RawPermit, Reason,
-    Rejected, Reservation, Settled, Snapshot, Totals, Transition, WhenDifferent, Window,
+    BoardTransition, Cause, ClaimError, ConfigError, Counts, LatencySnapshot, LayoutError, Nanos,
+    Outcome, Rate, RawPermit, Reason, Rejected, Reservation, Settled, Snapshot, Totals, Transition,
+    TransitionCursor, WhenDifferent, Window,
 };
 #[cfg(feature = "hedge")]
 pub use hedge::Hedge;

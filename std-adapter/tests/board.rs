@@ -2,9 +2,10 @@
 #![cfg(target_os = "linux")]
 
 use fuseboard::{
-    Board, BoardError, BoardOptions, Cause, CircuitBreaker, CircuitBreakerConfig,
-    CircuitBreakerError, CircuitState, ClaimError, ConcurrencyLimit, LayoutError, Outcome, Rate,
-    RawPermit, Reason, Settled, TokenBucketRateLimiter, WhenDifferent, Window,
+    Board, BoardError, BoardOptions, BoardTransitions, Cause, CircuitBreaker, CircuitBreakerConfig,
+    CircuitBreakerError, CircuitState, ClaimError, Clock, CoarseClock, ConcurrencyLimit,
+    LayoutError, MonotonicClock, Outcome, Rate, RawPermit, Reason, Settled, TokenBucketRateLimiter,
+    TransitionCursor, WhenDifferent, Window,
 };
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
@@ -61,9 +62,9 @@ fn s1_the_layout_is_these_bytes() {
     let metadata = fs::metadata(&path.0).unwrap();
     assert_eq!(
         (metadata.mode() & 0o7777, metadata.size()),
-        (0o600, 115_968)
+        (0o600, 267_584)
     );
-    assert_eq!(metadata.blocks() * 512, 118_784, "reserved, not only sized");
+    assert_eq!(metadata.blocks() * 512, 270_336, "reserved, not only sized");
 
     board.token_bucket("api", Rate::per_second(4), 9).unwrap();
     board.concurrency_limit("reports", 3).unwrap();
@@ -75,7 +76,7 @@ fn s1_the_layout_is_these_bytes() {
     let magic = u64::from_le_bytes(*b"FUSEBRD\0");
     assert_eq!(
         [word(0), word(8), word(16), word(24)],
-        [magic, 1, 115_968, 64 << 32 | 128]
+        [magic, 2, 267_584, 64 << 32 | 128]
     );
     assert_ne!([word(32), word(40)], [0, 0], "the boot id");
     let namespace = fs::metadata("/proc/self/ns/time").map_or(0, |namespace| namespace.ino());
@@ -83,7 +84,7 @@ fn s1_the_layout_is_these_bytes() {
     assert_eq!(word(64), u64::from(std::process::id()), "owner 0");
     // The first slot of each section: its roll, control and name.
     let (live, published) = (2, 1 << 16);
-    for (section, name) in [(1_088, "payments"), (33_920, "api"), (42_176, "reports")] {
+    for (section, name) in [(1_088, "payments"), (169_088, "api"), (177_344, "reports")] {
         assert_eq!(
             [word(section), word(section + 64)],
             [published, live],
@@ -100,12 +101,52 @@ fn s1_the_layout_is_these_bytes() {
         (1_000_000 << 32) + 500_000
     );
     // The bucket's interval, burst and divisions; the limit's total.
-    let bucket = 33_920 + 64 + 72;
+    let bucket = 169_088 + 64 + 72;
     assert_eq!(
         [word(bucket + 8), word(bucket + 16), word(bucket + 24)],
         [2_000_000_000, 9, 8]
     );
-    assert_eq!(word(42_176 + 64 + 72) >> 32, 3 << 16);
+    assert_eq!(word(177_344 + 64 + 72) >> 32, 3 << 16);
+
+    // The slot's histogram: a call of 2 ms, between 2^20 ns and 2^21 ns, is in one of eight words.
+    let config = CircuitBreakerConfig {
+        record_latency: true,
+        ..Default::default()
+    };
+    let payments = board
+        .breaker_with("payments", config, WhenDifferent::Update)
+        .unwrap();
+    payments
+        .call_blocking(|| {
+            spin(Duration::from_millis(2));
+            Ok::<_, ()>(())
+        })
+        .unwrap();
+    payments.force_open();
+    let bytes = fs::read(&path.0).unwrap();
+    let word = |offset: usize| u64::from_ne_bytes(bytes[offset..offset + 8].try_into().unwrap());
+    let histogram = 1_088 + 64 + 128 + 384;
+    let longer: u64 = (80..256)
+        .map(|bucket| word(histogram + 8 + bucket * 8))
+        .sum();
+    assert_eq!((word(histogram), longer), (0, 1));
+    assert_eq!(
+        word(1_088 + 64 + 128 + 256 + 24) >> 63,
+        1,
+        "it is asked for"
+    );
+    // The log: one change, whole, by owner 0; from closed, to forced open, by hand, at generation 2.
+    let log = 251_136;
+    assert_eq!([word(log), word(log + 64)], [1, 2]);
+    assert_eq!(word(log + 72), 6 << 34 | 3 << 31 | 2);
+    assert_eq!(word(log + 64 + 56), u64::from(std::process::id()));
+    assert!(bytes[log + 128..].starts_with(b"payments\0"));
+}
+
+/// Passes so much time, for the precise clock.
+fn spin(time: Duration) {
+    let end = MonotonicClock.now().saturating_add(time.into());
+    while MonotonicClock.now() < end {}
 }
 
 #[test]
@@ -258,6 +299,92 @@ async fn s3_words_on_a_board_answer_as_own_ones_do() {
     assert!(board.concurrency_limit("y", 65_536).is_err());
 }
 
+/// B15: a process learns of the changes that others caused: which breaker, who, why; and an operator's are told as well.
+#[test]
+fn b15_changes_of_others_are_told_to_who_asks() {
+    let path = TmpfsPath::new();
+    let (here, there) = (Board::open(&path.0).unwrap(), Board::open(&path.0).unwrap());
+    let mut cursor = here.transitions_end();
+    let breaker = there.breaker("payments", tripping_at_once()).unwrap();
+    breaker.try_acquire().unwrap().failure();
+    let words = there.words().breakers();
+    let (id, _) = words.entries().next().unwrap();
+    words
+        .get(id)
+        .unwrap()
+        .reset(CoarseClock.now(), &there.observer(id));
+
+    let found = here.transitions_since(&mut cursor);
+    assert_eq!(found.lost, 0);
+    let told: Vec<_> = found
+        .transitions
+        .iter()
+        .map(|change| {
+            (
+                change.name.as_str(),
+                change.process,
+                change.transition.cause,
+            )
+        })
+        .collect();
+    let process = u64::from(std::process::id());
+    let expected = [Cause::FailureRate, Cause::Manual].map(|cause| ("payments", process, cause));
+    assert_eq!(told, expected);
+    assert_eq!(
+        here.transitions_since(&mut cursor),
+        BoardTransitions::default()
+    );
+
+    for _ in 0..130 {
+        breaker.reset();
+    }
+    let found = here.transitions_since(&mut cursor);
+    assert_eq!((found.transitions.len(), found.lost), (128, 2));
+    let private = Board::private();
+    private.breaker("x", tripping_at_once()).unwrap().disable();
+    let mut cursor = TransitionCursor::default();
+    assert_eq!(private.transitions_since(&mut cursor).transitions.len(), 1);
+}
+
+/// O1: how long calls took, where it is asked for, on a board for all its processes, and by the precise clock.
+#[test]
+fn o1_latency_is_counted_where_it_is_asked_for() {
+    let path = TmpfsPath::new();
+    let (here, there) = (Board::open(&path.0).unwrap(), Board::open(&path.0).unwrap());
+    let config = CircuitBreakerConfig {
+        record_latency: true,
+        ..Default::default()
+    };
+    let own = CircuitBreaker::new("x", config);
+    let shared = here.breaker("x", config).unwrap();
+    let time = Duration::from_micros(50);
+    for breaker in [&own, &shared] {
+        let call = |result| {
+            breaker.call_blocking(|| {
+                spin(time);
+                result
+            })
+        };
+        assert!(call(Ok(())).is_ok() && call(Err(())).is_err());
+        breaker.try_acquire().unwrap().failure_weighted(2);
+        breaker.try_acquire().unwrap().ignore();
+        drop(breaker.try_acquire().unwrap());
+        let latency = breaker.latency().expect("it is asked for");
+        assert_eq!(latency.count(), 3);
+        assert!(latency.quantile(1.0) >= Some(time.into()));
+        breaker.force_open();
+        assert!(breaker.try_acquire().is_err());
+        assert_eq!(breaker.latency().expect("it is asked for").count(), 3);
+        breaker.configure(CircuitBreakerConfig::default()).unwrap();
+        assert!(breaker.latency().is_none());
+        breaker.reset();
+        breaker.configure(config).unwrap();
+        assert!(call(Ok(())).is_ok());
+    }
+    let other = there.breaker("x", config).unwrap();
+    assert_eq!(other.latency().expect("it is asked for").count(), 4);
+}
+
 /// S5: a name that was removed, and whose slot others have taken, rejects by reason and never by panic; with room again it goes on.
 #[test]
 fn s5_a_name_without_a_slot_rejects_until_there_is_one() {
@@ -336,7 +463,7 @@ fn s1_s8_files_that_cannot_be_trusted_are_refused() {
     fs::set_permissions(&path.0, Permissions::from_mode(0o640)).unwrap();
     assert!(refused().contains("mode is 0640"));
     fs::set_permissions(&path.0, Permissions::from_mode(0o600)).unwrap();
-    for size in [115_967, 115_969, 4_096] {
+    for size in [267_583, 267_585, 4_096, 115_968] {
         OpenOptions::new()
             .write(true)
             .open(&path.0)
@@ -371,15 +498,15 @@ fn s1_s8_files_that_cannot_be_trusted_are_refused() {
 fn s1_s7_headers_that_are_not_ours_are_refused() {
     let path = TmpfsPath::new();
     drop(Board::open(&path.0).unwrap());
-    for (offset, word) in [(0, 5_u64), (8, 2), (16, 1), (24, 7), (32, 9), (48, 3)] {
+    for (offset, word) in [(0, 5_u64), (8, 1), (16, 1), (24, 7), (32, 9), (48, 3)] {
         let before = fs::read(&path.0).unwrap();
         path.write_at(offset, &word.to_ne_bytes());
         let error = Board::open(&path.0).unwrap_err();
         assert!(matches!(error, BoardError::Layout(_)), "{error}");
         if offset == 8 {
             let version = LayoutError::Version {
-                found: 2,
-                expected: 1,
+                found: 1,
+                expected: 2,
             };
             assert!(matches!(error, BoardError::Layout(found) if found == version));
         }
@@ -470,7 +597,7 @@ fn s2_no_damage_stops_or_crashes_anybody() {
     for round in 0..DAMAGES {
         // Mostly in the slots that are used: section, length.
         let (start, words) =
-            [(1_088, 72), (33_920, 24), (42_176, 152), (64, 14_488)][(draw() % 4) as usize];
+            [(1_088, 336), (169_088, 24), (177_344, 152), (64, 33_440)][(draw() % 4) as usize];
         let offset = start + draw() % words * 8;
         let value = match draw() % 4 {
             0 => draw(),

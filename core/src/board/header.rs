@@ -10,7 +10,7 @@ use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 /// with its words the wrong way round.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"FUSEBRD\0");
 /// Raised with every change of a word's place or meaning.
-pub(crate) const LAYOUT_VERSION: u64 = 1;
+pub(crate) const LAYOUT_VERSION: u64 = 2;
 
 /// Where the times on a board come from: two processes may share one only if they have the same origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

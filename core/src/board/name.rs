@@ -4,8 +4,12 @@ use crate::board::error::ClaimError;
 use crate::fault::fault;
 use core::fmt;
 
-/// Bytes of the longest name.
-pub(crate) const NAME_MAX: usize = 64;
+/// Bytes of the longest name. A word for a model checker: there each is a state.
+pub(crate) const NAME_MAX: usize = if cfg!(any(fuseboard_loom, fuseboard_shuttle)) {
+    8
+} else {
+    64
+};
 /// The words that hold a name.
 pub(crate) const NAME_WORDS: usize = NAME_MAX / size_of::<u64>();
 

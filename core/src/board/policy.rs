@@ -1,10 +1,12 @@
 //! [`Policy`]: what a slot can hold, and how it is made in memory that another policy has used.
 
+use crate::board::breaker::BoardBreaker;
 use crate::board::places::Places;
 use crate::board::section::Owner;
 use crate::breaker::CircuitBreaker;
 use crate::breaker::config::CircuitBreakerConfig;
 use crate::error::ConfigError;
+use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::token_bucket::TokenBucketRateLimiter;
 use crate::token_bucket::quota::Rate;
@@ -42,7 +44,7 @@ pub trait Policy: sealed::Sealed {
 
 mod sealed {
     pub trait Sealed {}
-    impl Sealed for super::CircuitBreaker<10, 1> {}
+    impl Sealed for super::BoardBreaker {}
     impl Sealed for super::TokenBucketRateLimiter {}
     impl<const OWNERS: usize> Sealed for super::Places<OWNERS> {}
 }
@@ -56,29 +58,32 @@ pub struct TokenBucketConfig {
     pub burst: u64,
 }
 
-impl Policy for CircuitBreaker<10, 1> {
+impl Policy for BoardBreaker {
     type Config = CircuitBreakerConfig;
 
     fn config(&self) -> CircuitBreakerConfig {
-        self.config()
+        CircuitBreaker::config(self)
     }
 
     fn vacant() -> Self {
-        Self::new(CircuitBreakerConfig::new())
+        Self::of(CircuitBreaker::new(CircuitBreakerConfig::new()))
     }
 
     fn renew(&self, config: &CircuitBreakerConfig) -> Result<(), ConfigError> {
-        self.renew(*config)
+        if !fault!("board_keeps_latency") {
+            self.forget_latency();
+        }
+        CircuitBreaker::renew(self, *config)
     }
 
     /// The jitter's seed may differ: it is drawn, not chosen.
     fn runs_with(&self, config: &CircuitBreakerConfig) -> Result<bool, ConfigError> {
-        self.runs_with(*config)
+        CircuitBreaker::runs_with(self, *config)
     }
 
     /// The jitter's seed stays: another would move the deadline of an open period.
     fn configure(&self, config: &CircuitBreakerConfig) -> Result<(), ConfigError> {
-        self.configure(config.jitter_seed(self.jitter_seed()))
+        CircuitBreaker::configure(self, config.jitter_seed(self.jitter_seed()))
     }
 }
 

@@ -101,11 +101,11 @@ pub struct Section<P, const SLOTS: usize> {
 #[cfg(not(any(fuseboard_loom, fuseboard_shuttle)))]
 const _: () = {
     use core::mem::offset_of;
-    type Breaker = Slot<crate::breaker::CircuitBreaker<10, 1>>;
+    type Breaker = Slot<crate::board::breaker::BoardBreaker>;
     type Bucket = Slot<crate::token_bucket::TokenBucketRateLimiter>;
     type Limit = Slot<crate::board::places::Places<128>>;
     assert!(offset_of!(Breaker, control) == 0 && offset_of!(Breaker, name) == 8);
-    assert!(offset_of!(Breaker, policy) == 128 && size_of::<Breaker>() == 512);
+    assert!(offset_of!(Breaker, policy) == 128 && size_of::<Breaker>() == 2_624);
     assert!(offset_of!(Bucket, policy) == 72 && size_of::<Bucket>() == 128);
     assert!(offset_of!(Limit, policy) == 72 && size_of::<Limit>() == 1_152);
 };
@@ -214,6 +214,12 @@ impl<P: Policy, const SLOTS: usize> Section<P, SLOTS> {
         let live = self.live().filter_map(|(id, slot)| slot.name_of(id));
         live.filter(|words| SlotName::from_words(*words).is_none() && !fault!("nameless_unseen"))
             .count()
+    }
+
+    /// The name of a slot; `None` once it was removed.
+    pub fn name_of(&self, id: SlotId) -> Option<SlotName> {
+        let slot = self.slots.get(usize::from(id.index))?;
+        SlotName::from_words(slot.name_of(id)?)
     }
 
     /// The slot of `name`, where it has one.

@@ -89,6 +89,8 @@ pub struct CircuitBreakerConfig {
     pub jitter_seed: u64,
     /// 0: off.
     pub ramp_up: Nanos,
+    /// Whether a host counts how long calls take.
+    pub record_latency: bool,
 }
 
 impl CircuitBreakerConfig {
@@ -115,6 +117,7 @@ impl CircuitBreakerConfig {
             open_jitter: 0.0,
             jitter_seed: 0,
             ramp_up: Nanos::ZERO,
+            record_latency: false,
         }
     }
 
@@ -244,6 +247,14 @@ impl CircuitBreakerConfig {
         self
     }
 
+    /// Whether whoever keeps a [`LatencyHistogram`](crate::LatencyHistogram) beside the breaker counts in it how long calls take: a
+    /// [board](crate::BoardBreaker) does, and hosts do; the breaker itself has none.
+    #[must_use]
+    pub const fn record_latency(mut self, is_on: bool) -> Self {
+        self.record_latency = is_on;
+        self
+    }
+
     /// Checks every field for a breaker of the default size (ten slots).
     ///
     /// # Errors
@@ -288,6 +299,7 @@ impl CircuitBreakerConfig {
             round,
             slow_call_duration,
             ramp_up: self.ramp_up,
+            records_latency: self.record_latency,
         })
     }
 

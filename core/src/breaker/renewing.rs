@@ -63,6 +63,7 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
             .open_jitter(share(open.jitter_ppm))
             .jitter_seed(open.seed)
             .ramp_up(settings.ramp_up())
+            .record_latency(settings.records_latency())
     }
 }
 

@@ -116,4 +116,5 @@ pub(crate) struct Settings {
     /// [`Nanos::MAX`] is off.
     pub(crate) slow_call_duration: Nanos,
     pub(crate) ramp_up: Nanos,
+    pub(crate) records_latency: bool,
 }

@@ -11,6 +11,8 @@ use crate::sync::{AtomicU64, Ordering, const_unless_loom};
 
 // Relaxed throughout: a setting publishes no other memory, and each word is whole by itself.
 const READ: Ordering = Ordering::Relaxed;
+/// Of the thresholds' word.
+const RECORDS_LATENCY: u64 = 1 << 63;
 
 #[derive(Debug)]
 #[repr(C)]
@@ -19,7 +21,7 @@ pub(crate) struct SettingsWords {
     shape: AtomicU64,
     slot: AtomicU64,
     slow_call_duration: AtomicU64,
-    /// Failure share below, slow share above, 32 bits each, parts per million.
+    /// Failure share below, slow share above, 32 bits each, parts per million; the top bit: latencies are recorded.
     thresholds: AtomicU64,
     minimum: AtomicU64,
     open_timeout: AtomicU64,
@@ -145,8 +147,14 @@ impl SettingsWords {
         let word = self.thresholds.load(READ);
         (
             (word as u32).clamp(1, PPM),
-            ((word >> 32) as u32).clamp(1, PPM),
+            ((word >> 32) as u32 & !(1 << 31)).clamp(1, PPM),
         )
+    }
+
+    /// Whether latencies are recorded. In the same cache line as what a call reads anyway.
+    #[inline]
+    pub(crate) fn records_latency(&self) -> bool {
+        self.thresholds.load(READ) & RECORDS_LATENCY != 0
     }
 
     pub(crate) fn minimum(&self) -> u64 {
@@ -190,9 +198,16 @@ struct Packed {
 
 impl Packed {
     const fn from(settings: &Settings) -> Self {
+        let records_latency = if settings.records_latency {
+            RECORDS_LATENCY
+        } else {
+            0
+        };
         Self {
             shape: settings.geometry.to_bits(),
-            thresholds: (settings.slow_ppm as u64) << 32 | settings.failure_ppm as u64,
+            thresholds: records_latency
+                | (settings.slow_ppm as u64) << 32
+                | settings.failure_ppm as u64,
             backoff: (settings.open.jitter_ppm as u64) << 32 | settings.open.factor,
             round: (settings.round.failures as u64) << 32
                 | (settings.round.successes as u64) << 16

@@ -22,6 +22,12 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
         self.settings.slow_call_duration() != Nanos::MAX
     }
 
+    /// Whether `record_latency` is set.
+    #[inline]
+    pub fn records_latency(&self) -> bool {
+        self.settings.records_latency()
+    }
+
     /// Where the jitter's draws start: what [`configure`](Self::configure) has to be given where an open period is to keep its deadline.
     pub fn jitter_seed(&self) -> u64 {
         self.settings.open_rules().seed

@@ -98,7 +98,7 @@ impl Entry {
         let newer = seen & WHOLE == 0
             || is_newer(u64::from(transition.generation), seen)
             || fault!("log_late_change_wins");
-        let stamp = stamp(transition);
+        let stamp = pack(transition);
         // Acquire: pairs with the last store of the entry's former writer, so that his fields are overwritten, not ours.
         if seen & WRITING != 0
             || !newer
@@ -132,25 +132,12 @@ impl Entry {
         }
         // Relaxed: ordered by the load before and the fence after them.
         let load = |word: &AtomicU64| word.load(Ordering::Relaxed);
-        let transition = Transition {
-            from: pick(&State::ALL, stamp >> FROM_SHIFT)?,
-            to: pick(&State::ALL, stamp >> TO_SHIFT)?,
-            generation: (stamp & GENERATION_MASK) as u32,
-            at: Nanos::new(load(&self.at)),
-            cause: pick(
-                &Cause::ALL,
-                fault!(
-                    "log_cause_is_state",
-                    stamp >> TO_SHIFT,
-                    stamp >> CAUSE_SHIFT
-                ),
-            )?,
-            counts: Counts {
-                calls: load(&self.calls),
-                failures: load(&self.failures),
-                slow: load(&self.slow),
-            },
+        let counts = Counts {
+            calls: load(&self.calls),
+            failures: load(&self.failures),
+            slow: load(&self.slow),
         };
+        let transition = unpack(stamp, Nanos::new(load(&self.at)), counts)?;
         // Acquire: pairs with the fence in `write`: had a field been of a later change, the stamp would be another.
         fence(Ordering::Acquire);
         // Relaxed: ordered by the fence.
@@ -158,7 +145,8 @@ impl Entry {
     }
 }
 
-fn stamp(transition: &Transition) -> u64 {
+/// What changed, in the low 37 bits.
+pub(crate) fn pack(transition: &Transition) -> u64 {
     let place = |found: Option<usize>| found.unwrap_or_default() as u64;
     let state = |state| place(State::ALL.iter().position(|&one| one == state));
     let cause = place(Cause::ALL.iter().position(|&one| one == transition.cause));
@@ -166,6 +154,19 @@ fn stamp(transition: &Transition) -> u64 {
         | state(transition.to) << TO_SHIFT
         | state(transition.from) << FROM_SHIFT
         | u64::from(transition.generation) & GENERATION_MASK
+}
+
+/// The change that a stamp's low bits stand for; `None`: none.
+pub(crate) fn unpack(bits: u64, at: Nanos, counts: Counts) -> Option<Transition> {
+    let cause = fault!("log_cause_is_state", bits >> TO_SHIFT, bits >> CAUSE_SHIFT);
+    Some(Transition {
+        from: pick(&State::ALL, bits >> FROM_SHIFT)?,
+        to: pick(&State::ALL, bits >> TO_SHIFT)?,
+        generation: (bits & GENERATION_MASK) as u32,
+        at,
+        cause: pick(&Cause::ALL, cause)?,
+        counts,
+    })
 }
 
 fn pick<T: Copy>(all: &[T], bits: u64) -> Option<T> {

@@ -7,7 +7,6 @@ use crate::breaker::fb_breaker;
 use crate::clock;
 use crate::config::{self, fb_breaker_config};
 use crate::error::{self, fb_error};
-use crate::event::Listeners;
 use crate::handle;
 use crate::status::fb_status;
 use fuseboard_core::{CircuitBreaker, Nanos};
@@ -18,11 +17,11 @@ use fuseboard_core::{CircuitBreaker, Nanos};
 unsafe fn operate(
     breaker: *const fb_breaker,
     now: Nanos,
-    verb: impl FnOnce(&CircuitBreaker, Nanos, &Listeners),
+    verb: impl FnOnce(&CircuitBreaker, Nanos, &fb_breaker),
 ) -> Result<fb_status, fb_status> {
     // SAFETY: the caller's promise is the same.
     let breaker = unsafe { handle::shared(breaker) }?;
-    verb(breaker.words()?, now, &breaker.listeners);
+    verb(breaker.words()?, now, breaker);
     Ok(fb_status::FB_OK)
 }
 

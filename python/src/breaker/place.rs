@@ -8,7 +8,8 @@ use crate::listeners::Telling;
 use crate::listeners::stop_of_this_thread;
 use fuseboard::CircuitBreakerConfig;
 use fuseboard_core::{
-    CircuitBreaker, ConfigError, Nanos, Outcome, RawPermit, Rejected, Settled, Snapshot, State,
+    CircuitBreaker, ConfigError, Nanos, Observer, Outcome, RawPermit, Rejected, Settled, Snapshot,
+    State,
 };
 use pyo3::prelude::*;
 
@@ -37,7 +38,7 @@ fn operate<const SLOTS: usize, const STRIPES: usize>(
     words: &CircuitBreaker<SLOTS, STRIPES>,
     verb: Verb,
     now: Nanos,
-    telling: &Telling<'_, '_>,
+    telling: &impl Observer,
 ) {
     match verb {
         Verb::ForceOpen { duration: None } => words.force_open(now, telling),
@@ -175,7 +176,8 @@ impl Place {
                     && let Some(slot) = breakers.slot_of(&name)
                     && let Some(words) = breakers.get(slot)
                 {
-                    operate(words, verb, system_now(Precision::Fine), &telling);
+                    let told = (board.observer(slot), &telling);
+                    operate(words, verb, system_now(Precision::Fine), &told);
                 }
             }
         }

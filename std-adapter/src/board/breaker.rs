@@ -1,13 +1,13 @@
 //! [`BreakerSlot`]: a breaker's slot on a board, which `CircuitBreaker` works with as with words of its own.
 
+use super::Shared;
 use super::named::{Named, rejected};
-use fuseboard_core::{Nanos, Observer, Owner, RawPermit, Rejected};
-
-/// A breaker's words on a board.
-pub(super) type Words = fuseboard_core::CircuitBreaker<10, 1>;
+use fuseboard_core::{
+    BoardBreaker, Nanos, Observer, Owner, RawPermit, Rejected, SlotId, Transition,
+};
 
 /// A named breaker on a board.
-pub(crate) type BreakerSlot = Named<Words>;
+pub(crate) type BreakerSlot = Named<BoardBreaker>;
 
 /// Of a permit's tag: which slot gave it.
 const SLOT_MASK: u32 = 0xFFFF;
@@ -21,14 +21,15 @@ const ON_BOARD: u32 = 1 << 27;
 const _: () = assert!(super::attachment::OWNERS <= 1 << 10);
 
 impl BreakerSlot {
-    /// The permit that it gives is tagged with where it was given.
+    /// The permit that it gives is tagged with where it was given. `now` is asked for the time, and whether it is to be precise.
     pub(crate) fn acquire(
         &self,
-        now: Nanos,
+        now: impl FnOnce(bool) -> Nanos,
         observer: &impl Observer,
     ) -> Result<RawPermit, Rejected> {
         let (words, slot) = self.policy().map_err(rejected)?;
-        let permit = words.acquire(now, observer)?;
+        let now = now(words.records_latency());
+        let permit = words.acquire(now, &self.told(slot, observer))?;
         let owner = if permit.is_probe() {
             let owner = self.shared().owner();
             owner.map_or(0, |owner| {
@@ -42,7 +43,7 @@ impl BreakerSlot {
 
     /// The words of a permit; `None` once their name was removed.
     #[inline]
-    pub(crate) fn words_of(&self, permit: RawPermit) -> Option<&Words> {
+    pub(crate) fn words_of(&self, permit: RawPermit) -> Option<&BoardBreaker> {
         let id = self.id();
         // In another slot the name is claimed anew, and the permit stale. In the same one the breaker knows by its generation.
         (u32::from(id.index()) == permit.tag() & SLOT_MASK)
@@ -50,10 +51,33 @@ impl BreakerSlot {
             .flatten()
     }
 
+    /// Who is told of its changes: the board's log, and `observer`.
+    pub(crate) fn told<'a, O: Observer>(&'a self, slot: SlotId, observer: &'a O) -> Told<'a, O> {
+        Told {
+            shared: self.shared(),
+            slot,
+            observer,
+        }
+    }
+
     /// Whether dropping the permit gives nothing back: it is a probe of this process's parent, who gives it back.
     pub(crate) fn is_of_another(&self, permit: RawPermit) -> bool {
         let tag = permit.tag();
         let owner = Owner::new((tag >> OWNER_SHIFT) as u16 & 0x3FF);
         tag & HAS_OWNER != 0 && !self.shared().is_own(owner)
+    }
+}
+
+/// Writes a change down for all processes, then tells it to an observer in this one.
+pub(crate) struct Told<'a, O> {
+    shared: &'a Shared,
+    slot: SlotId,
+    observer: &'a O,
+}
+
+impl<O: Observer> Observer for Told<'_, O> {
+    fn transition(&self, transition: &Transition) {
+        self.shared.tell(self.slot, transition);
+        self.observer.transition(transition);
     }
 }

@@ -3,7 +3,7 @@
 use super::error::BoardError;
 use super::{Board, SLOTS, Shared, SlotId, SlotName, WhenDifferent, Words};
 use fuseboard_core::{
-    CircuitBreaker, ClaimError, ConfigError, Places, Policy, Reason, Rejected, Section,
+    BoardBreaker, ClaimError, ConfigError, Places, Policy, Reason, Rejected, Section,
     TokenBucketRateLimiter,
 };
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub(crate) trait Shareable: Policy + Sized {
     fn section(words: &Words) -> &Section<Self, SLOTS>;
 }
 
-impl Shareable for CircuitBreaker<10, 1> {
+impl Shareable for BoardBreaker {
     fn section(words: &Words) -> &Section<Self, SLOTS> {
         words.breakers()
     }
@@ -67,7 +67,7 @@ impl<P: Shareable> Named<P> {
         &self.shared
     }
 
-    pub(super) fn id(&self) -> SlotId {
+    pub(crate) fn id(&self) -> SlotId {
         // Relaxed: what it names is read with its own ordering.
         SlotId::from_bits(self.id.load(Ordering::Relaxed))
     }

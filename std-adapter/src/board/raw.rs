@@ -1,11 +1,11 @@
 //! [`RawBreaker`], [`RawTokenBucket`], [`RawConcurrencyLimit`]: slots for hosts of languages without destructors, which bring the time themselves.
 
-use super::breaker::Words;
 use super::named::{Named, rejected};
 use super::{Board, BoardError, BreakerSlot, BucketSlot, LimitSlot, limits};
 use fuseboard_core::{
-    CircuitBreakerConfig, ClaimError, ConfigError, Nanos, Observer, Outcome, Rate, RawPermit,
-    Rejected, Settled, TokenBucketConfig, TokenBucketRateLimiter, WhenDifferent,
+    BoardBreaker, CircuitBreakerConfig, ClaimError, ConfigError, Nanos, Observer, Outcome, Rate,
+    RawPermit, Rejected, Settled, TokenBucketConfig, TokenBucketRateLimiter, Transition,
+    WhenDifferent,
 };
 
 /// A breaker on a board: permits are plain values that nothing gives back by itself, and time is an argument. It is in nanoseconds of the
@@ -18,8 +18,14 @@ impl RawBreaker {
     ///
     /// # Errors
     /// The name was removed from its board, which has no slot for it any more.
-    pub fn words(&self) -> Result<&fuseboard_core::CircuitBreaker<10, 1>, Rejected> {
+    pub fn words(&self) -> Result<&BoardBreaker, Rejected> {
         self.0.policy().map(|(words, _)| words).map_err(rejected)
+    }
+
+    /// Writes a change down in the board's log that was made by the [`words`](Self::words) themselves: for the observer given to them. The other
+    /// methods here do so by themselves.
+    pub fn tell(&self, transition: &Transition) {
+        self.0.told(self.0.id(), &()).transition(transition);
     }
 
     /// Asks for one call. The permit is [tagged](RawPermit::tagged): settle it here only.
@@ -27,7 +33,7 @@ impl RawBreaker {
     /// # Errors
     /// Why not, and when to come back.
     pub fn acquire(&self, now: Nanos, observer: &impl Observer) -> Result<RawPermit, Rejected> {
-        self.0.acquire(now, observer)
+        self.0.acquire(|_| now, observer)
     }
 
     /// Settles a permit; a failure counts as `weight` failed calls.
@@ -40,7 +46,8 @@ impl RawBreaker {
         observer: &impl Observer,
     ) -> Settled {
         self.words_of(permit).map_or(Settled::Stale, |words| {
-            words.settle_weighted(permit.untagged(), outcome, weight, now, observer)
+            let told = self.0.told(self.0.id(), observer);
+            words.settle_weighted(permit.untagged(), outcome, weight, now, &told)
         })
     }
 
@@ -50,11 +57,11 @@ impl RawBreaker {
             return Settled::Stale;
         }
         self.words_of(permit).map_or(Settled::Stale, |words| {
-            words.cancel(permit.untagged(), observer)
+            words.cancel(permit.untagged(), &self.0.told(self.0.id(), observer))
         })
     }
 
-    fn words_of(&self, permit: RawPermit) -> Option<&Words> {
+    fn words_of(&self, permit: RawPermit) -> Option<&BoardBreaker> {
         self.0.words_of(permit)
     }
 }

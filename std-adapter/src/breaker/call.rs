@@ -59,7 +59,7 @@ where
         if let (Some(classify), Some(held)) = (this.classify.take(), this.held.take()) {
             // Should the classification panic, `held` is dropped by it: cancelled.
             let outcome = classify(&result);
-            held.settle(outcome, this.shared.clock.now());
+            held.settle(outcome, &this.shared.clock);
         }
         Poll::Ready(result.map_err(CircuitBreakerError::OperationFailed))
     }

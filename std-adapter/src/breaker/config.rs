@@ -76,6 +76,9 @@ pub struct CircuitBreakerConfig {
     /// After closing, the admitted share rises from a tenth to all over this time. Default 0: all
     /// at once.
     pub ramp_up: Duration,
+    /// Counts how long each call takes, in [`latency`](crate::CircuitBreaker::latency): one addition and two precise readings of the clock a
+    /// call, some 40 ns. Default `false`.
+    pub record_latency: bool,
 }
 
 impl Default for CircuitBreakerConfig {
@@ -98,6 +101,7 @@ impl Default for CircuitBreakerConfig {
             open_jitter: 0.0,
             jitter_seed: None,
             ramp_up: Duration::ZERO,
+            record_latency: false,
         }
     }
 }
@@ -149,7 +153,8 @@ impl CircuitBreakerConfig {
             .open_timeout_max(self.open_timeout_max.into())
             .open_jitter(self.open_jitter)
             .jitter_seed(self.jitter_seed.unwrap_or(seed))
-            .ramp_up(self.ramp_up.into()))
+            .ramp_up(self.ramp_up.into())
+            .record_latency(self.record_latency))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::breaker::Shared;
 use crate::breaker::store::Store;
 use crate::clock::{Clock, CoarseClock};
-use fuseboard_core::{Nanos, Outcome, RawPermit, Settled};
+use fuseboard_core::{Outcome, RawPermit, Settled};
 use std::sync::Arc;
 
 /// The right to make one call, from [`CircuitBreaker::try_acquire`](crate::CircuitBreaker::try_acquire).
@@ -41,7 +41,7 @@ impl<C: Clock> Permit<C> {
     pub fn failure_weighted(mut self, weight: u32) -> Settled {
         self.raw.take().map_or(Settled::Stale, |raw| {
             let Shared { store, clock, .. } = &*self.shared;
-            store.settle_weighted(raw, Outcome::Failure, weight, clock.now())
+            store.settle_weighted(raw, Outcome::Failure, weight, clock)
         })
     }
 
@@ -54,7 +54,7 @@ impl<C: Clock> Permit<C> {
     pub fn settle(mut self, outcome: Outcome) -> Settled {
         self.raw.take().map_or(Settled::Stale, |raw| {
             let Shared { store, clock, .. } = &*self.shared;
-            store.settle(raw, outcome, clock.now())
+            store.settle(raw, outcome, clock)
         })
     }
 }
@@ -84,9 +84,9 @@ impl<'a> Held<'a> {
     // Always: as `Store::acquire`.
     #[allow(clippy::inline_always)]
     #[inline(always)]
-    pub(super) fn settle(mut self, outcome: Outcome, now: Nanos) {
+    pub(super) fn settle(mut self, outcome: Outcome, clock: &impl Clock) {
         if let Some(raw) = self.raw.take() {
-            self.store.settle(raw, outcome, now);
+            self.store.settle(raw, outcome, clock);
         }
     }
 }

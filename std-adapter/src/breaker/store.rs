@@ -5,17 +5,22 @@
 use crate::board::BreakerSlot;
 use crate::breaker::listeners::Listeners;
 use crate::breaker::{CircuitBreakerConfig, Words};
+use crate::clock::Clock;
 use fuseboard_core::{
-    ConfigError, Nanos, Outcome, RawPermit, Reason, Rejected, Settled, Snapshot, State,
+    ConfigError, LatencyHistogram, LatencySnapshot, Nanos, Outcome, RawPermit, Reason, Rejected,
+    Settled, Snapshot, State,
 };
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 use fuseboard_core::{Counts, Totals};
+use std::sync::OnceLock;
 
 /// A breaker without its clock.
 #[derive(Debug)]
 pub(super) struct Store {
     place: Place,
     listeners: Listeners,
+    /// Of own words; made when it is first asked for. A board has its own.
+    latency: OnceLock<Box<LatencyHistogram>>,
 }
 
 /// Where the words are.
@@ -42,8 +47,8 @@ macro_rules! with_words {
             }
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
             Place::Board(slot) => match slot.policy() {
-                Ok(($words, _)) => {
-                    let $observer = &$store.listeners;
+                Ok(($words, id)) => {
+                    let $observer = &slot.told(id, &$store.listeners);
                     $then
                 }
                 Err(_) => $lost,
@@ -59,6 +64,7 @@ impl Store {
         Ok(Self {
             place: Place::Own(Words::try_new(config.core_settings(seed)?)?),
             listeners: Listeners::default(),
+            latency: OnceLock::new(),
         })
     }
 
@@ -68,6 +74,7 @@ impl Store {
         Self {
             place: Place::Board(slot),
             listeners: Listeners::default(),
+            latency: OnceLock::new(),
         }
     }
 
@@ -78,22 +85,36 @@ impl Store {
     // Always: called, it would hand the permit over in memory, which costs a call of an own breaker a quarter of its time.
     #[allow(clippy::inline_always)]
     #[inline(always)]
-    pub(super) fn acquire(&self, now: Nanos) -> Result<RawPermit, Rejected> {
+    pub(super) fn acquire(&self, clock: &impl Clock) -> Result<RawPermit, Rejected> {
         match &self.place {
-            Place::Own(words) => words.acquire(now, &self.listeners),
+            Place::Own(words) => {
+                words.acquire(now(clock, words.records_latency()), &self.listeners)
+            }
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
-            Place::Board(slot) => acquire_on_board(slot, now, &self.listeners),
+            Place::Board(slot) => acquire_on_board(slot, clock, &self.listeners),
         }
     }
 
     // Always: as `acquire`.
     #[allow(clippy::inline_always)]
     #[inline(always)]
-    pub(super) fn settle(&self, permit: RawPermit, outcome: Outcome, now: Nanos) -> Settled {
+    pub(super) fn settle(
+        &self,
+        permit: RawPermit,
+        outcome: Outcome,
+        clock: &impl Clock,
+    ) -> Settled {
         match &self.place {
-            Place::Own(words) => words.settle(permit, outcome, now, &self.listeners),
+            Place::Own(words) => {
+                let now = if words.records_latency() {
+                    self.record(permit, outcome, clock)
+                } else {
+                    clock.now()
+                };
+                words.settle(permit, outcome, now, &self.listeners)
+            }
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
-            Place::Board(slot) => settle_on_board(slot, permit, outcome, now, &self.listeners),
+            Place::Board(slot) => settle_on_board(slot, permit, outcome, clock, &self.listeners),
         }
     }
 
@@ -102,10 +123,15 @@ impl Store {
         permit: RawPermit,
         outcome: Outcome,
         weight: u32,
-        now: Nanos,
+        clock: &impl Clock,
     ) -> Settled {
         match &self.place {
             Place::Own(words) => {
+                let now = if words.records_latency() {
+                    self.record(permit, outcome, clock)
+                } else {
+                    clock.now()
+                };
                 words.settle_weighted(permit, outcome, weight, now, &self.listeners)
             }
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
@@ -113,7 +139,32 @@ impl Store {
                 let Some(words) = slot.words_of(permit) else {
                     return Settled::Stale;
                 };
-                words.settle_weighted(permit.untagged(), outcome, weight, now, &self.listeners)
+                let now = now(clock, words.records_latency());
+                let told = slot.told(slot.id(), &self.listeners);
+                words.settle_weighted(permit.untagged(), outcome, weight, now, &told)
+            }
+        }
+    }
+
+    /// Counts how long the call took, which ends now.
+    #[cold]
+    fn record(&self, permit: RawPermit, outcome: Outcome, clock: &impl Clock) -> Nanos {
+        let now = clock.precise();
+        let latency = self.latency.get_or_init(Box::default);
+        latency.record_call(permit, outcome, now);
+        now
+    }
+
+    /// `None`: it is not recorded.
+    pub(super) fn latency(&self) -> Option<LatencySnapshot> {
+        match &self.place {
+            Place::Own(words) => words
+                .records_latency()
+                .then(|| self.latency.get_or_init(Box::default).snapshot()),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Place::Board(slot) => {
+                let (words, _) = slot.policy().ok()?;
+                words.records_latency().then(|| words.latency().snapshot())
             }
         }
     }
@@ -196,15 +247,25 @@ impl Store {
     }
 }
 
+/// The time, precise where it measures how long a call takes.
+#[inline]
+fn now(clock: &impl Clock, is_precise: bool) -> Nanos {
+    if is_precise {
+        clock.precise()
+    } else {
+        clock.now()
+    }
+}
+
 // Not inlined: what these need would cost a call of an own breaker the registers that its permit stays in.
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 #[cold]
 fn acquire_on_board(
     slot: &BreakerSlot,
-    now: Nanos,
+    clock: &impl Clock,
     listeners: &Listeners,
 ) -> Result<RawPermit, Rejected> {
-    slot.acquire(now, listeners)
+    slot.acquire(|is_precise| now(clock, is_precise), listeners)
 }
 
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
@@ -213,11 +274,13 @@ fn settle_on_board(
     slot: &BreakerSlot,
     permit: RawPermit,
     outcome: Outcome,
-    now: Nanos,
+    clock: &impl Clock,
     listeners: &Listeners,
 ) -> Settled {
     slot.words_of(permit).map_or(Settled::Stale, |words| {
-        words.settle(permit.untagged(), outcome, now, listeners)
+        let now = now(clock, words.records_latency());
+        let told = slot.told(slot.id(), listeners);
+        words.settle(permit.untagged(), outcome, now, &told)
     })
 }
 
@@ -227,7 +290,7 @@ fn cancel_on_board(slot: &BreakerSlot, permit: RawPermit, listeners: &Listeners)
     if !slot.is_of_another(permit)
         && let Some(words) = slot.words_of(permit)
     {
-        words.cancel(permit.untagged(), listeners);
+        words.cancel(permit.untagged(), &slot.told(slot.id(), listeners));
     }
 }
 

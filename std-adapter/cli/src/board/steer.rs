@@ -86,15 +86,16 @@ fn breaker(board: &Board, place: &Place, verb: Verb) -> Result<String, Failure> 
     let section = board.words().breakers();
     let breaker = section.get(place.id).ok_or_else(|| removed(place))?;
     let (now, before) = (now(), breaker.state());
+    let told = &board.observer(place.id);
     match verb {
-        Verb::ForceOpen(None) => breaker.force_open(now, &()),
+        Verb::ForceOpen(None) => breaker.force_open(now, told),
         Verb::ForceOpen(Some(time)) => {
             let until = now.saturating_add(Nanos::from(time));
-            breaker.force_open_until(until, now, &());
+            breaker.force_open_until(until, now, told);
         }
-        Verb::Disable => breaker.disable(now, &()),
-        Verb::MetricsOnly => breaker.metrics_only(now, &()),
-        Verb::Reset => breaker.reset(now, &()),
+        Verb::Disable => breaker.disable(now, told),
+        Verb::MetricsOnly => breaker.metrics_only(now, told),
+        Verb::Reset => breaker.reset(now, told),
     }
     let for_how_long = match verb {
         Verb::ForceOpen(Some(time)) => {

@@ -220,6 +220,10 @@ const FAULTS: &[(&str, &str)] = &[
         "overdue::w3_two_calls_begin_beside_a_reset",
     ),
     (
+        "board_log_without_fence",
+        "log::b15_a_boards_change_is_never_read_in_halves",
+    ),
+    (
         "log_without_fence",
         "log::b15_a_change_is_never_read_in_halves",
     ),

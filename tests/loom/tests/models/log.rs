@@ -1,7 +1,10 @@
-//! The log of transitions under loom. Two threads, one operation each, all interleavings.
+//! The logs of transitions, of a breaker and of a board, under loom. Two threads, one operation each, all interleavings.
 
-use fuseboard_core::{Cause, Counts, Nanos, Observer, State, Transition, TransitionLog};
-use fuseboard_loom::{ALL, Threads, explore};
+use fuseboard_core::{
+    Board, Cause, CircuitBreakerConfig, Counts, Nanos, Observer, Owner, SlotName, State,
+    Transition, TransitionCursor, TransitionLog, WhenDifferent,
+};
+use fuseboard_loom::{ALL, Threads, bound, explore};
 use loom::sync::Arc;
 
 /// A change whose every field names its generation.
@@ -59,4 +62,49 @@ fn b15_two_changes_for_one_entry() {
         assert_eq!(kept, change(kept.generation));
         assert_eq!(batch.lost + 1, kept.generation);
     });
+}
+
+/// B15, S2: a board's log (of one entry here) is read while the entry is written anew: what is read is one change, and what is not is
+/// lost and counted, or comes with the next call. Two threads, bound 2.
+#[test]
+fn b15_a_boards_change_is_never_read_in_halves() {
+    explore(
+        "b15_board_never_in_halves",
+        bound(2, Some(3)),
+        20,
+        &["late"],
+        |reached| {
+            let threads = Threads::new();
+            let board = Arc::new(Board::<1, 1>::new());
+            let owner = Owner::new(0);
+            let name = SlotName::new("x").expect("a good name");
+            let config = CircuitBreakerConfig::new();
+            let slot = board
+                .breakers()
+                .claim(owner, &name, &config, WhenDifferent::Refuse)
+                .expect("free");
+            let mut cursor = board.transitions_end();
+            board.tell(slot, owner, &change(1));
+            let writer = {
+                let board = Arc::clone(&board);
+                threads.spawn(move |_| board.tell(slot, owner, &change(2)))
+            };
+            let read = |cursor: &mut TransitionCursor| {
+                let mut read = 0;
+                let lost = board.transitions_since(cursor, |found| {
+                    assert_eq!(found.transition, change(found.transition.generation));
+                    assert_eq!((&found.name, found.slot), (&name, slot));
+                    read += 1;
+                });
+                read + lost
+            };
+            let before = threads.here(|_| read(&mut cursor));
+            writer.join().unwrap();
+            let after = read(&mut cursor);
+            if after > 0 {
+                reached.reached("late");
+            }
+            assert_eq!(before + after, 2, "each is told or lost, once");
+        },
+    );
 }
