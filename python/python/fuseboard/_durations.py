@@ -11,6 +11,11 @@ Duration: TypeAlias = float | timedelta
 """Seconds as an int or float, or a `datetime.timedelta`."""
 
 
+def as_seconds(value: Duration) -> float:
+    """Seconds, of what the native module has checked."""
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
 def seconds(field: str, value: Duration) -> float:
     """Seconds, of what is no business of the native module."""
     if isinstance(value, timedelta):

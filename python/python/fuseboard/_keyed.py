@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 from . import _native
 from ._durations import Duration
+from ._limiter import _refill
 from ._policy import Policy
 from ._runtime import Clock
 
@@ -36,7 +37,7 @@ class KeyedRateLimiter:
         TypeError: A value has the wrong type.
     """
 
-    __slots__ = ("__weakref__", "_core", "_name")
+    __slots__ = ("__weakref__", "_core", "_name", "_quota")
 
     def __init__(
         self,
@@ -52,6 +53,12 @@ class KeyedRateLimiter:
         burst = rate if burst is None else burst
         self._core = _native.Keyed(name, rate, per, burst, capacity, when_full, clock)
         self._name = name
+        self._quota = _refill(rate, per, burst)
+
+    @property
+    def quota(self) -> tuple[int, float]:
+        """So many units at most for each key, and the seconds in which as many come again."""
+        return self._quota
 
     @property
     def name(self) -> str:
@@ -94,7 +101,9 @@ class KeyedRateLimiter:
 
     def configure(self, rate: int, per: Duration = 1.0, burst: int | None = None) -> None:
         """Changes the quota of every key and keeps what was used of it."""
-        self._core.configure(rate, per, rate if burst is None else burst)
+        burst = rate if burst is None else burst
+        self._core.configure(rate, per, burst)
+        self._quota = _refill(rate, per, burst)
 
     def reset(self) -> None:
         """Fills the bucket of every key."""

@@ -9,7 +9,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 from . import _native
 from ._board import Board, WhenDifferent
 from ._decorate import ADMITTED, Guard, acall, call, decorate
-from ._durations import Duration
+from ._durations import Duration, as_seconds
 from ._native import Reservation
 from ._runtime import Clock, apause, pause, system_clock
 
@@ -20,9 +20,12 @@ _R = TypeVar("_R")
 class RateLimiter:
     """What the rate limiters have in common; make one of its kinds."""
 
-    __slots__ = ("__weakref__", "_clock", "_limiter", "_name")
+    __slots__ = ("__weakref__", "_clock", "_limiter", "_name", "_quota")
 
-    def __init__(self, name: str, limiter: _native.RateLimiter, clock: Clock) -> None:
+    def __init__(
+        self, name: str, limiter: _native.RateLimiter, clock: Clock, quota: tuple[int, float]
+    ) -> None:
+        self._quota = quota
         self._name = name
         self._limiter = limiter
         self._clock = clock
@@ -31,6 +34,11 @@ class RateLimiter:
     def name(self) -> str:
         """As given."""
         return self._name
+
+    @property
+    def quota(self) -> tuple[int, float]:
+        """So many units at most, and the seconds in which as many come again."""
+        return self._quota
 
     def try_acquire(self, cost: int = 1) -> bool:
         """True when the request is admitted. A refused one changes nothing. It never waits."""
@@ -100,6 +108,11 @@ class RateLimiter:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name!r}>"
+
+
+def _refill(rate: int, per: Duration, units: int) -> tuple[int, float]:
+    """Units, and how long a rate takes to give them."""
+    return units, as_seconds(per) * units / rate
 
 
 class _Refunding(RateLimiter):
@@ -196,11 +209,13 @@ class TokenBucketRateLimiter(_Bucket):
             system_clock(clock)
             native = board._core.token_bucket(name, rate, per, burst, when_different)
             self._pickled = (board, name, rate, per, burst)
-        super().__init__(name, native, clock)
+        super().__init__(name, native, clock, _refill(rate, per, burst))
 
     def configure(self, rate: int, per: Duration = 1.0, burst: int | None = None) -> None:
         """Changes the quota and keeps what was used of it."""
-        self._limiter.configure(rate, per, rate if burst is None else burst)
+        burst = rate if burst is None else burst
+        self._limiter.configure(rate, per, burst)
+        self._quota = _refill(rate, per, burst)
 
     def __reduce__(self) -> tuple[Callable[..., TokenBucketRateLimiter], tuple[Any, ...]]:
         if self._pickled is None:
@@ -237,11 +252,12 @@ class LeakyBucket(_Bucket):
         clock: Clock = None,
     ) -> None:
         native = _native.RateLimiter.leaky_bucket(name, rate, per, queue, clock)
-        super().__init__(name, native, clock)
+        super().__init__(name, native, clock, _refill(rate, per, 1 + queue))
 
     def configure(self, rate: int, per: Duration = 1.0, queue: int = 0) -> None:
         """Changes rate and queue; turns that were given stay."""
         self._limiter.configure(rate, per, queue)
+        self._quota = _refill(rate, per, 1 + queue)
 
 
 class SlidingWindowRateLimiter(RateLimiter):
@@ -264,7 +280,7 @@ class SlidingWindowRateLimiter(RateLimiter):
         self, limit: int, window: Duration, *, name: str = "", clock: Clock = None
     ) -> None:
         native = _native.RateLimiter.sliding_window(name, limit, window, clock)
-        super().__init__(name, native, clock)
+        super().__init__(name, native, clock, (limit, as_seconds(window)))
 
 
 class _Counting(_Refunding):
@@ -273,6 +289,7 @@ class _Counting(_Refunding):
     def configure(self, limit: int) -> None:
         """Changes the limit and keeps what was used of it."""
         self._limiter.set_limit(limit)
+        self._quota = (limit, self._quota[1])
 
 
 class SlidingCounterRateLimiter(_Counting):
@@ -296,7 +313,7 @@ class SlidingCounterRateLimiter(_Counting):
         self, limit: int, window: Duration, *, name: str = "", clock: Clock = None
     ) -> None:
         native = _native.RateLimiter.sliding_counter(name, limit, window, clock)
-        super().__init__(name, native, clock)
+        super().__init__(name, native, clock, (limit, as_seconds(window)))
 
 
 class FixedWindowRateLimiter(_Counting):
@@ -319,4 +336,4 @@ class FixedWindowRateLimiter(_Counting):
         self, limit: int, window: Duration, *, name: str = "", clock: Clock = None
     ) -> None:
         native = _native.RateLimiter.fixed_window(name, limit, window, clock)
-        super().__init__(name, native, clock)
+        super().__init__(name, native, clock, (limit, as_seconds(window)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from ._classify import ExceptionFilter, matcher
@@ -60,8 +62,8 @@ class Retry(Policy):
     the caller unchanged.
 
     Only for calls that are safe to repeat. A time that the callee asked for (an attribute
-    `retry_after` of the exception, in seconds) is waited for where it is longer than the pause, and
-    ends the retries where it is longer than `max_retry_after`. A call that is cancelled is not
+    `retry_after` of the exception or value, in seconds, or a response's header `Retry-After`) is waited for
+    where it is longer than the pause, and ends the retries where it is longer than `max_retry_after`. A call that is cancelled is not
     made again.
 
     Args:
@@ -160,6 +162,32 @@ def _not_rejected(error: Exception) -> bool:
     return not isinstance(error, RejectedError)
 
 
+def asked(answer: object) -> float | None:
+    """Seconds that a callee asked to be left alone for: an attribute `retry_after`, or the header
+    `Retry-After` of a response, or of the response of an exception.
+    """
+    given = getattr(answer, "retry_after", None)
+    if isinstance(given, (int, float)):
+        return given
+    for holder in (answer, getattr(answer, "response", None)):
+        headers = getattr(holder, "headers", None)
+        text = headers.get("Retry-After") if isinstance(headers, Mapping) else None
+        if isinstance(text, str):
+            return _header(text)
+    return None
+
+
+def _header(text: str) -> float | None:
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        then = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    # A date is of the callee's clock and in whole seconds; nothing sharper is known.
+    return max(0.0, then.timestamp() - time.time())
+
+
 class _Attempts:
     """The attempts of one call."""
 
@@ -179,26 +207,26 @@ class _Attempts:
             return None
         if isinstance(error, RejectedError) and error.reason in (Reason.NEVER, Reason.FORCED_OPEN):
             return None
-        return self._next(getattr(error, "retry_after", None))
+        return self._next(asked(error))
 
     def after_result(self, result: Any) -> float | None:
         """The same for a returned value."""
         worth_repeating = self._retry._retry_result
         if worth_repeating is None or not worth_repeating(result):
             return None
-        return self._next(getattr(result, "retry_after", None))
+        return self._next(asked(result))
 
-    def _next(self, asked: Any) -> float | None:
+    def _next(self, wish: float | None) -> float | None:
         retry = self._retry
         self._made += 1
         if self._made >= retry._max_attempts:
             return None
         self._last = retry._backoff.pause(self._made, self._last, retry._draws)
         wait = self._last
-        if isinstance(asked, (int, float)):
-            if asked > retry._max_retry_after:
+        if wish is not None:
+            if wish > retry._max_retry_after:
                 return None
-            wait = max(wait, asked)
+            wait = max(wait, wish)
         if retry._deadline is not None:
             spent = now(retry._clock) - self._began
             if spent + wait >= retry._deadline:
