@@ -109,3 +109,47 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Completions(shell)) => completions::run::<Arguments>(&shell),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_contradict_nothing() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+    fn the_guides_commands_are_ones() {
+        let guide = include_str!("../../../docs/cli.md");
+        let commands = guide.lines().filter_map(|line| line.strip_prefix("$ "));
+        let mut count = 0;
+        for command in commands {
+            let parsed = Arguments::try_parse_from(command.split_whitespace());
+            assert!(
+                parsed.is_ok(),
+                "{command}: {}",
+                parsed
+                    .err()
+                    .map_or_else(String::new, |error| error.to_string())
+            );
+            count += 1;
+        }
+        assert!(count > 5, "{count} commands");
+        // Every command is in it.
+        for command in Arguments::command().get_subcommands() {
+            let name = format!("`fuseboard {}", command.get_name());
+            let shown = format!("$ fuseboard {}", command.get_name());
+            let in_table = format!("| `{} ", command.get_name());
+            assert!(
+                [name, shown, in_table]
+                    .iter()
+                    .any(|text| guide.contains(text)),
+                "{}",
+                command.get_name()
+            );
+        }
+    }
+}

@@ -81,10 +81,10 @@ fn cells(row: &Row, now: Nanos) -> Vec<Cell> {
             humane::count(snapshot.totals.failures),
             humane::count(snapshot.totals.rejected),
             span(snapshot.retry_after),
-            format!(
-                "{} of {} failed",
-                snapshot.window.failures, snapshot.window.calls
-            ),
+            match snapshot.window.calls {
+                0 => "-".into(),
+                calls => format!("{} of {calls} failed", snapshot.window.failures),
+            },
         ],
         Detail::TokenBucket { available, config } => dashes(format!(
             "{available} of {} left, {}",

@@ -267,3 +267,51 @@ fn piped_and_unwanted_colours_are_left_out() {
         "{forced:?}"
     );
 }
+
+/// Words that something else has written: the header is left, so that it is still a board.
+#[test]
+fn s2_a_damaged_board_is_shown_steered_and_examined() {
+    let mut traffic = Traffic::new();
+    traffic.does("fail payments 20");
+    traffic.does("spend api 4");
+    traffic.does("hold reports 2");
+    let board = traffic.board().to_owned();
+    let whole = std::fs::read(&board).unwrap();
+    // Xorshift, so that a failure can be played again.
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for round in 0..40 {
+        let mut bytes = whole.clone();
+        for _ in 0..4_000 {
+            let at = 64 + (random() % (bytes.len() as u64 / 8 - 8) * 8) as usize;
+            // Small, large and any numbers.
+            let word = match random() % 3 {
+                0 => random() % 4,
+                1 => !(random() % 4),
+                _ => random(),
+            };
+            bytes[at..at + 8].copy_from_slice(&word.to_ne_bytes());
+        }
+        std::fs::write(&board, &bytes).unwrap();
+        for command in [
+            &["list"][..],
+            &["list", "--json"],
+            &["get", "payments"],
+            &["reset", "payments"],
+            &["configure", "payments", "--open-timeout", "1s"],
+            &["doctor"],
+            &["top", "--once", "--interval", "50ms"],
+        ] {
+            let said = run(&[command, &["--board", &board]].concat());
+            assert!(
+                (0..=3).contains(&said.status),
+                "round {round}: {command:?}: {said:?}"
+            );
+        }
+    }
+}

@@ -121,12 +121,15 @@ impl Terminal {
 
     /// Waits until the screen is as `wanted` says; its lines then.
     pub(crate) fn until(&mut self, what: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
+        self.wait(what, |terminal| wanted(&terminal.screen()));
+        self.screen()
+    }
+
+    /// Waits until the terminal is as `wanted` says.
+    pub(crate) fn wait(&mut self, what: &str, wanted: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        loop {
+        while !wanted(self) {
             let lines = self.screen();
-            if wanted(&lines) {
-                return lines;
-            }
             assert!(
                 Instant::now() < deadline,
                 "never {what}:\n{}",

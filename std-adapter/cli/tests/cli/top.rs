@@ -33,7 +33,9 @@ fn the_screen_shows_rows_processes_and_totals() {
     let other = Traffic::on(traffic.board().to_owned());
     let mut top = top(&traffic, 120, 40);
     let lines = top.until("all rows", |lines| row_of(lines, "reports").is_some());
-    assert!(top.is_alternate() && top.hides_cursor());
+    top.wait("a screen of its own", |top| {
+        top.is_alternate() && top.hides_cursor()
+    });
     assert!(lines[0].contains(traffic.board()), "{lines:#?}");
     assert!(lines[0].contains("1 process"), "{lines:#?}");
     assert!(
@@ -168,7 +170,9 @@ fn however_it_ends_the_terminal_is_given_back() {
     let traffic = traffic();
     let given_back = |top: &mut Terminal, status: u32| {
         assert_eq!(top.ended(), status);
-        assert!(!top.is_alternate() && !top.hides_cursor());
+        top.wait("given back", |top| {
+            !top.is_alternate() && !top.hides_cursor()
+        });
     };
     for (end, status) in by_key {
         let mut top = top(&traffic, 80, 24);
