@@ -158,7 +158,7 @@ pub use timeout::Timeout;
 struct Readme;
 
 /// And those of the guide to telemetry.
-#[cfg(all(doctest, feature = "otel"))]
+#[cfg(all(doctest, feature = "otel", feature = "http-endpoints"))]
 #[doc = include_str!("../../docs/telemetry.md")]
 struct TelemetryGuide;
 

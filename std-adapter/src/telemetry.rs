@@ -17,15 +17,20 @@
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 mod boards;
 mod changes;
+#[cfg(feature = "http-endpoints")]
+mod http;
 mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
+mod points;
 mod prometheus;
 mod registry;
 mod report;
 mod source;
 
 pub use changes::Change;
+#[cfg(feature = "http-endpoints")]
+pub use http::{Endpoints, Health};
 pub use metrics::{Instrument, METRICS, Metric};
 #[cfg(feature = "otel")]
 pub use otel::{

@@ -1,5 +1,6 @@
 //! The commands that show and steer a board.
 
+mod agent;
 mod configure;
 mod doctor;
 mod get;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     ///
     /// Exits with 1 when there is a finding.
     Doctor(doctor::Arguments),
+    /// Serves the dashboard, Prometheus and health of a board, and exports it by OTLP: a process beside those that use it.
+    Agent(agent::Arguments),
 }
 
 /// Carries a command out.
@@ -60,6 +63,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Remove(arguments) => remove::run(arguments),
         Command::Top(arguments) => top::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Agent(arguments) => agent::run(arguments),
     }
 }
 

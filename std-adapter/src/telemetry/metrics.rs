@@ -3,9 +3,9 @@
 //! `docs/telemetry.md` shows the same table, and a test compares the two with what is exported.
 
 use super::changes::index;
+use super::points::Points;
 use super::report::{BreakerReport, Report};
 use fuseboard_core::State;
-use std::collections::BTreeMap;
 
 /// Which policy a point is of: the name given to it.
 pub(super) const NAME: &str = "fuseboard.name";
@@ -28,6 +28,19 @@ pub(super) const STATE_CHANGED: &str = "fuseboard.circuit_breaker.state_changed"
 /// The instrumentation scope.
 #[cfg(feature = "otel")]
 pub(super) const SCOPE: &str = "fuseboard";
+
+/// The log record of what an operator asked for.
+#[cfg(feature = "otel")]
+pub(super) mod control {
+    /// Its name.
+    pub(in crate::telemetry) const CONTROL: &str = "fuseboard.control";
+    /// What was asked: `force_open`, `disable`, `metrics_only` or `reset`.
+    pub(in crate::telemetry) const VERB: &str = "verb";
+    /// What came of it: `done`, `refused`, `limited` or `wrong`.
+    pub(in crate::telemetry) const RESULT: &str = "result";
+    /// Who asked, as OpenTelemetry names it.
+    pub(in crate::telemetry) const CLIENT: &str = "client.address";
+}
 
 /// What the record of a change carries besides name, board, from and to.
 #[cfg(feature = "otel")]
@@ -106,12 +119,12 @@ pub struct Metric {
     pub attributes: &'static [&'static str],
     /// What it says.
     pub about: &'static str,
-    read: Read,
+    pub(super) read: Read,
 }
 
 /// How a metric is read from a report.
 #[derive(Clone, Copy, Debug)]
-enum Read {
+pub(super) enum Read {
     Breakers(fn(&BreakerReport, &mut Points)),
     Report(fn(&Report, &mut Points)),
 }
@@ -323,68 +336,3 @@ pub const METRICS: &[Metric] = &[
         }),
     },
 ];
-
-/// Attributes of a point, in their order.
-pub(super) type Labels = Vec<(&'static str, String)>;
-
-/// The points of one metric.
-#[derive(Debug, Default)]
-pub(super) struct Points {
-    owner: Labels,
-    limit: usize,
-    pub(super) found: BTreeMap<Labels, f64>,
-}
-
-impl Points {
-    /// What follows is of this policy, the `place`-th of its kind.
-    fn of(&mut self, place: usize, name: &str, board: Option<&str>) {
-        self.owner.clear();
-        if place >= self.limit {
-            self.owner.push((NAME, OTHER.to_owned()));
-            return;
-        }
-        self.owner.push((NAME, name.to_owned()));
-        if let Some(board) = board {
-            self.owner.push((BOARD, board.to_owned()));
-        }
-    }
-
-    /// A value that adds up with others.
-    fn add(&mut self, attributes: &[(&'static str, &str)], value: f64) {
-        *self.entry(attributes) += value;
-    }
-
-    /// A value of which the largest counts.
-    fn most(&mut self, value: f64) {
-        let entry = self.entry(&[]);
-        *entry = entry.max(value);
-    }
-
-    fn entry(&mut self, attributes: &[(&'static str, &str)]) -> &mut f64 {
-        let own = attributes
-            .iter()
-            .map(|(key, value)| (*key, (*value).to_owned()));
-        let labels = self.owner.iter().cloned().chain(own).collect();
-        self.found.entry(labels).or_default()
-    }
-}
-
-impl Metric {
-    /// Its points at the moment of `report`.
-    pub(super) fn points(&self, report: &Report) -> BTreeMap<Labels, f64> {
-        let mut points = Points {
-            limit: report.series_limit,
-            ..Points::default()
-        };
-        match self.read {
-            Read::Report(read) => read(report, &mut points),
-            Read::Breakers(read) => {
-                for (place, breaker) in report.breakers.iter().enumerate() {
-                    points.of(place, &breaker.name, breaker.board.as_deref());
-                    read(breaker, &mut points);
-                }
-            }
-        }
-        points.found
-    }
-}

@@ -36,6 +36,28 @@ struct Inner {
 pub(super) trait Watcher: Send + Sync {
     /// On the thread that caused the change, or on the one that found it on a board.
     fn changed(&self, change: &Change);
+
+    /// What an operator asked for, and what came of it.
+    #[cfg_attr(
+        not(feature = "http-endpoints"),
+        allow(dead_code, reason = "told by it")
+    )]
+    fn steered(&self, _: &Steered<'_>) {}
+}
+
+/// What an operator asked of a breaker, through whichever endpoint.
+#[cfg_attr(
+    not(all(feature = "otel", feature = "http-endpoints")),
+    allow(dead_code, reason = "one feature tells, the other one listens")
+)]
+pub(super) struct Steered<'a> {
+    pub(super) name: &'a str,
+    pub(super) board: Option<&'a str>,
+    pub(super) verb: &'a str,
+    /// The address that asked.
+    pub(super) from: Option<&'a str>,
+    /// `done`, `refused`, `limited` or `wrong`.
+    pub(super) result: &'a str,
 }
 
 /// A registry, for somebody who must not keep it.
@@ -60,6 +82,10 @@ struct Watchers {
 
 impl Watchers {
     fn tell(&self, change: &Change) {
+        self.each(|watcher| watcher.changed(change));
+    }
+
+    fn each(&self, tell: impl Fn(&dyn Watcher)) {
         // The lock is not held while they are told: one may use the registry.
         let list: Vec<_> = {
             let mut list = lock(&self.list);
@@ -68,7 +94,7 @@ impl Watchers {
         };
         for watcher in list {
             // A call waits for this; another's bug is not its business, and the panic hook has reported it.
-            let _ = catch_unwind(AssertUnwindSafe(|| watcher.changed(change)));
+            let _ = catch_unwind(AssertUnwindSafe(|| tell(&*watcher)));
         }
     }
 }
@@ -185,10 +211,7 @@ impl Registry {
         report
     }
 
-    #[cfg_attr(
-        not(any(feature = "otel", feature = "http-endpoints")),
-        expect(dead_code, reason = "what these features are told")
-    )]
+    #[cfg(feature = "otel")]
     /// Tells `watcher` of changes, as long as it is kept.
     pub(super) fn watch(&self, watcher: &Arc<dyn Watcher>) {
         lock(&self.inner.watchers.list).push(Arc::downgrade(watcher));
@@ -197,6 +220,11 @@ impl Registry {
     #[cfg(feature = "otel")]
     pub(super) fn downgrade(&self) -> WeakRegistry {
         WeakRegistry(Arc::downgrade(&self.inner))
+    }
+
+    #[cfg(feature = "http-endpoints")]
+    pub(super) fn tell_steered(&self, steered: &Steered<'_>) {
+        self.inner.watchers.each(|watcher| watcher.steered(steered));
     }
 
     /// Does to a breaker what an operator asks. `false`: none has this name.

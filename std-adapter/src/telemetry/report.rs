@@ -33,7 +33,7 @@ pub struct BreakerReport {
     pub board: Option<String>,
     /// What the breaker itself says.
     pub snapshot: Snapshot,
-    /// How long it has been in its state; in half-open, how long the last probe has been under way.
+    /// How long it has been in its state, or observed where it has never changed; in half-open, how long the last probe has been under way.
     pub in_state: Duration,
     /// What it runs with.
     pub config: CircuitBreakerConfig,
@@ -81,10 +81,16 @@ impl BreakerReport {
         now: Nanos,
     ) -> Self {
         let history = changes.history(now);
+        // A breaker that has never changed says zero, which is when the machine began.
+        let in_state = if snapshot.since == Nanos::ZERO {
+            history.times[index(snapshot.state)]
+        } else {
+            duration(now.saturating_sub(snapshot.since))
+        };
         Self {
             name: name.to_owned(),
             board: board.map(str::to_owned),
-            in_state: duration(now.saturating_sub(snapshot.since)),
+            in_state,
             snapshot,
             config,
             changes: history.recent,

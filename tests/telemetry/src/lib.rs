@@ -1,4 +1,11 @@
-//! [`Receiver`]: a collector in the test's own process, which can also behave badly.
+//! What the tests look with: [`Receiver`], a collector in the test's own process that can also behave badly; [`Server`], endpoints on a
+//! port; [`Browser`], a real one without a screen.
+
+mod browser;
+mod server;
+
+pub use browser::Browser;
+pub use server::Server;
 
 use axum::Router;
 use axum::body::Bytes;

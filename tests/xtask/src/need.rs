@@ -26,6 +26,8 @@ pub enum Need {
     Nightly(&'static [&'static str]),
     /// `valgrind`.
     Valgrind,
+    /// Chromium and `chromedriver`.
+    Browser,
     /// `rotel-agent`, a collector, in the virtual environment.
     Rotel,
     /// `redis-server` and `redis-cli`.
@@ -69,6 +71,15 @@ impl Need {
             Self::Valgrind => {
                 let there = || succeeds(place.command("valgrind").arg("--version"));
                 system("valgrind", &["valgrind"], there).map(|()| Prepared::Ready)
+            }
+            Self::Browser => {
+                let there = || succeeds(place.command("chromedriver").arg("--version"));
+                system(
+                    "a browser that a test can drive (`chromedriver`)",
+                    &["chromium", "chromium-driver"],
+                    there,
+                )
+                .map(|()| Prepared::Ready)
             }
             Self::Rotel => rotel(place),
             Self::Redis => {

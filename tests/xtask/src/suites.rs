@@ -195,6 +195,7 @@ pub const SUITES: &[Suite] = &[
     },
     telemetry::TELEMETRY,
     telemetry::COLLECTOR,
+    telemetry::DASHBOARD,
     nightly::MIRI,
     nightly::SANITIZERS,
     native::INTERRUPT,

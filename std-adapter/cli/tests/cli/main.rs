@@ -1,6 +1,7 @@
 //! The program as people and scripts use it: real boards, real other processes, a real terminal.
 #![cfg(target_os = "linux")]
 
+mod agent;
 mod commands;
 mod completions;
 mod demo;

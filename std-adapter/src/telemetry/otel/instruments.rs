@@ -1,6 +1,7 @@
 //! [`register_metrics`]: each metric as an observable instrument, read when the SDK collects and at no other time.
 
-use crate::telemetry::metrics::{Instrument, Labels, METRICS};
+use crate::telemetry::metrics::{Instrument, METRICS};
+use crate::telemetry::points::Labels;
 use crate::telemetry::registry::{Registry, WeakRegistry};
 use crate::telemetry::report::Report;
 use opentelemetry::KeyValue;

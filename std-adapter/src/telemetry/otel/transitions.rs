@@ -1,8 +1,10 @@
 //! [`TransitionLogger`]: each change of state as a log record, and as an event of the span that caused it.
 
 use crate::telemetry::changes::Change;
-use crate::telemetry::metrics::{BOARD, FROM, NAME, SCOPE, STATE_CHANGED, TO, change, count};
-use crate::telemetry::registry::{Registry, Watcher};
+use crate::telemetry::metrics::{
+    BOARD, FROM, NAME, SCOPE, STATE_CHANGED, TO, change, control, count,
+};
+use crate::telemetry::registry::{Registry, Steered, Watcher};
 use fuseboard_core::State;
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, Severity};
 use opentelemetry::trace::TraceContextExt;
@@ -32,33 +34,66 @@ impl TransitionLogger {
     }
 }
 
-impl Watcher for TransitionLogger {
-    fn changed(&self, seen: &Change) {
-        let is_opening = matches!(seen.to, State::Open | State::ForcedOpen);
-        let facts = facts(seen);
+impl TransitionLogger {
+    fn log(
+        &self,
+        event: &'static str,
+        at: SystemTime,
+        is_warning: bool,
+        text: String,
+        facts: &[KeyValue],
+    ) {
         let mut record = self.logger.create_log_record();
-        record.set_event_name(STATE_CHANGED);
+        record.set_event_name(event);
         record.set_target(SCOPE);
-        record.set_timestamp(seen.at);
+        record.set_timestamp(at);
         record.set_observed_timestamp(SystemTime::now());
-        let (severity, text) = if is_opening {
+        let (severity, word) = if is_warning {
             (Severity::Warn, "WARN")
         } else {
             (Severity::Info, "INFO")
         };
         record.set_severity_number(severity);
-        record.set_severity_text(text);
-        record.set_body(AnyValue::from(sentence(seen)));
-        for fact in &facts {
+        record.set_severity_text(word);
+        record.set_body(AnyValue::from(text));
+        for fact in facts {
             record.add_attribute(fact.key.clone(), plain(&fact.value));
         }
         self.logger.emit(record);
+    }
+}
+
+impl Watcher for TransitionLogger {
+    fn changed(&self, seen: &Change) {
+        let is_opening = matches!(seen.to, State::Open | State::ForcedOpen);
+        let facts = facts(seen);
+        self.log(STATE_CHANGED, seen.at, is_opening, sentence(seen), &facts);
         Context::map_current(|context| {
             let span = context.span();
             if seen.counts.is_some() && span.is_recording() {
                 span.add_event_with_timestamp(STATE_CHANGED, seen.at, facts);
             }
         });
+    }
+
+    fn steered(&self, asked: &Steered<'_>) {
+        let Steered {
+            name, verb, result, ..
+        } = asked;
+        let mut facts = vec![
+            KeyValue::new(NAME, (*name).to_owned()),
+            KeyValue::new(control::VERB, (*verb).to_owned()),
+            KeyValue::new(control::RESULT, (*result).to_owned()),
+        ];
+        let more = [(BOARD, asked.board), (control::CLIENT, asked.from)];
+        for (key, value) in more {
+            if let Some(value) = value {
+                facts.push(KeyValue::new(key, value.to_owned()));
+            }
+        }
+        let text = format!("an operator asked for {verb} of circuit breaker {name}: {result}");
+        let now = SystemTime::now();
+        self.log(control::CONTROL, now, *result != "done", text, &facts);
     }
 }
 

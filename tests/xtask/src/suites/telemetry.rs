@@ -7,7 +7,7 @@ use crate::tally::Reader;
 /// Receivers of our own.
 pub const TELEMETRY: Suite = Suite {
     name: "telemetry",
-    about: "metrics, traces and logs as a collector in the test receives them, also one that hangs, refuses or is away",
+    about: "what a collector receives, also one that hangs, refuses or is away; Prometheus, health, JSON, stream and controls",
     needs: &[],
     steps: &[
         cargo(
@@ -22,7 +22,7 @@ pub const TELEMETRY: Suite = Suite {
                 "-p",
                 "fuseboard",
                 "--features",
-                "otel",
+                "otel,http-endpoints",
                 "--doc",
                 "elemetry",
             ],
@@ -46,6 +46,26 @@ pub const COLLECTOR: Suite = Suite {
             "rotel",
             "--test",
             "collector",
+        ],
+        Reader::Libtest,
+    )],
+};
+
+/// A browser.
+pub const DASHBOARD: Suite = Suite {
+    name: "dashboard",
+    about: "the dashboard in a headless Chromium: a breaker trips and recovers live, controls with and without the token",
+    needs: &[Need::Browser],
+    steps: &[cargo(
+        &[
+            "test",
+            "--no-fail-fast",
+            "-p",
+            "fuseboard-telemetry",
+            "--features",
+            "browser",
+            "--test",
+            "dashboard",
         ],
         Reader::Libtest,
     )],

@@ -1,0 +1,245 @@
+//! [`Feed`]: the report as JSON, once and as a stream.
+//!
+//! A stream asks for the latest report when its client is ready for one. So a slow client misses some and queues none, and however many
+//! there are, the registry is read once an interval.
+
+use super::Shared;
+use super::control::Record;
+use crate::limiter::{ConcurrencyLimit, ConcurrencyPermit};
+use crate::telemetry::changes::Change;
+use crate::telemetry::report::{BreakerReport, Report};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use fuseboard_core::{Counts, Window};
+use futures_util::stream;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Streams at once; a browser keeps one for each page.
+const STREAMS: u32 = 64;
+/// Changes of each breaker that a stream's event brings; `/snapshot` has all.
+const LAST_CHANGES: usize = 4;
+
+/// What streams share.
+pub(super) struct Feed {
+    title: String,
+    streams: ConcurrencyLimit,
+    latest: Mutex<Option<(Instant, Arc<str>)>>,
+}
+
+impl Feed {
+    pub(super) fn new(title: String) -> Self {
+        Self {
+            title,
+            streams: ConcurrencyLimit::new(STREAMS),
+            latest: Mutex::default(),
+        }
+    }
+
+    /// The page's title.
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+}
+
+impl Shared {
+    fn json(&self, changes: usize) -> Value {
+        let report = self.registry.report();
+        let mut value = everything(&report, changes);
+        value["title"] = self.feed.title.as_str().into();
+        value["controls"] = self.controls.are_on().into();
+        value["interval_ms"] = (self.interval.as_millis() as u64).into();
+        value["audit"] = self.controls.records().iter().map(record).collect();
+        value
+    }
+
+    /// The latest report for the streams, at most as old as their interval.
+    fn latest(&self) -> Arc<str> {
+        let mut latest = self
+            .feed
+            .latest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // A little less: ticks come a little early.
+        let fresh = self.interval.mul_f64(0.8);
+        match &*latest {
+            Some((at, text)) if at.elapsed() < fresh => Arc::clone(text),
+            _ => {
+                let text: Arc<str> = self.json(LAST_CHANGES).to_string().into();
+                *latest = Some((Instant::now(), Arc::clone(&text)));
+                text
+            }
+        }
+    }
+}
+
+/// All that is known, with the last 50 changes of each breaker.
+pub(super) async fn snapshot(State(shared): State<Arc<Shared>>) -> Response {
+    super::json(&shared.json(usize::MAX))
+}
+
+pub(super) async fn events(State(shared): State<Arc<Shared>>) -> Response {
+    let Ok(place) = shared.feed.streams.try_acquire() else {
+        let full = format!("{STREAMS} streams are open; close one, or ask /snapshot");
+        return (StatusCode::TOO_MANY_REQUESTS, full).into_response();
+    };
+    let mut ticks = tokio::time::interval(shared.interval);
+    // After a stop the next tick is one interval later: what was missed is not made up for.
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let stream = stream::unfold(
+        Following {
+            shared,
+            ticks,
+            _place: place,
+        },
+        |mut own| async {
+            own.ticks.tick().await;
+            let text = own.shared.latest();
+            let event = Event::default()
+                .event("snapshot")
+                .retry(Duration::from_secs(2));
+            Some((Ok::<_, Infallible>(event.data(&*text)), own))
+        },
+    );
+    Sse::new(stream).into_response()
+}
+
+/// One stream.
+struct Following {
+    shared: Arc<Shared>,
+    ticks: tokio::time::Interval,
+    _place: ConcurrencyPermit,
+}
+
+fn everything(report: &Report, changes: usize) -> Value {
+    let buckets = report.buckets.iter().map(|bucket| {
+        json!({
+            "name": bucket.name,
+            "board": bucket.board,
+            "available": bucket.available,
+            "burst": bucket.burst,
+        })
+    });
+    let limits = report.limits.iter().map(|limit| {
+        json!({
+            "name": limit.name,
+            "board": limit.board,
+            "in_flight": limit.in_flight,
+            "limit": limit.limit,
+        })
+    });
+    let breakers = report.breakers.iter().map(|own| breaker(own, changes));
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "at": milliseconds(report.at),
+        "breakers": breakers.collect::<Vec<_>>(),
+        "token_buckets": buckets.collect::<Vec<_>>(),
+        "concurrency_limits": limits.collect::<Vec<_>>(),
+        "processes": processes(report),
+    })
+}
+
+#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+fn processes(report: &Report) -> Value {
+    let all = report.processes.iter().flat_map(|(board, processes)| {
+        processes.iter().map(move |process| {
+            json!({
+                "board": board,
+                "owner": process.owner.index(),
+                "process": process.process,
+                "is_alive": process.is_alive,
+            })
+        })
+    });
+    all.collect()
+}
+
+#[cfg(not(all(target_os = "linux", target_has_atomic = "64")))]
+fn processes(_: &Report) -> Value {
+    json!([])
+}
+
+fn breaker(own: &BreakerReport, last: usize) -> Value {
+    let (snapshot, config) = (&own.snapshot, &own.config);
+    let skipped = own.changes.len().saturating_sub(last);
+    let changes = own.changes.iter().skip(skipped).map(change);
+    json!({
+        "name": own.name,
+        "board": own.board,
+        "state": snapshot.state.as_str(),
+        "generation": snapshot.generation,
+        "openings": snapshot.openings,
+        "in_state_s": own.in_state.as_secs_f64(),
+        "retry_after_s": own.retry_after().map(|wait| wait.as_secs_f64()),
+        "window": counts(snapshot.window),
+        "overdue": snapshot.overdue,
+        "probes": {
+            "in_flight": snapshot.in_flight,
+            "successes": snapshot.probe_successes,
+            "failures": snapshot.probe_failures,
+        },
+        "totals": {
+            "calls": snapshot.totals.calls,
+            "failures": snapshot.totals.failures,
+            "slow": snapshot.totals.slow,
+            "rejected": snapshot.totals.rejected,
+            "ignored": snapshot.totals.ignored,
+        },
+        "config": {
+            "failure_threshold": config.failure_threshold,
+            "minimum_requests": config.minimum_requests,
+            "open_timeout_s": config.open_timeout.get() as f64 / 1e9,
+            "half_open_requests": config.half_open_requests,
+            "half_open_successes": config.half_open_successes,
+            "slow_call_duration_s": config.slow_call_duration.map(|limit| limit.get() as f64 / 1e9),
+            "slow_call_threshold": config.slow_call_threshold,
+            "window": window(config.window),
+        },
+        "changes": changes.collect::<Vec<_>>(),
+    })
+}
+
+fn change(change: &Change) -> Value {
+    json!({
+        "at": milliseconds(change.at),
+        "generation": change.generation,
+        "from": change.from.as_str(),
+        "to": change.to.as_str(),
+        "reason": change.cause.map(fuseboard_core::Cause::as_str),
+        "counts": change.counts.map(counts),
+    })
+}
+
+fn record(record: &Record) -> Value {
+    json!({
+        "at": milliseconds(record.at),
+        "name": record.name,
+        "board": record.board,
+        "verb": record.verb,
+        "from": record.from,
+        "result": record.result,
+    })
+}
+
+fn counts(counts: Counts) -> Value {
+    json!({ "calls": counts.calls, "failures": counts.failures, "slow": counts.slow })
+}
+
+fn window(window: Window) -> String {
+    let seconds = |time: fuseboard_core::Nanos| time.get() as f64 / 1e9;
+    match window {
+        Window::Time { length, .. } => format!("the last {} s", seconds(length)),
+        Window::Count(calls) => format!("the last {calls} calls"),
+        Window::Consecutive(calls) => format!("{calls} failures in a row"),
+        Window::Decay { half_life } => format!("decaying, half in {} s", seconds(half_life)),
+    }
+}
+
+fn milliseconds(at: SystemTime) -> u64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
+}
