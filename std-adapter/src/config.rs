@@ -21,6 +21,7 @@
 //! All settings stand in `docs/configuration.md`, and as a JSON Schema in `docs/fuseboard.schema.json`. The program
 //! `fuseboard check` shows what is wrong with a file.
 
+mod attempts;
 mod finding;
 mod format;
 mod lint;
@@ -36,6 +37,7 @@ mod tree;
 mod value;
 mod window;
 
+pub use attempts::{HedgeSettings, RetryJitter, RetrySettings, TimeoutSettings};
 pub use finding::{ConfigFileError, Finding, Place, Severity};
 pub use format::Format;
 pub use lint::{LINTS, Lint};
@@ -84,6 +86,9 @@ pub struct Config {
     breakers: Named<CircuitBreakerConfig>,
     rate_limits: Named<RateLimitConfig>,
     concurrency: Named<ConcurrencyConfig>,
+    timeouts: Named<TimeoutSettings>,
+    retries: Named<RetrySettings>,
+    hedges: Named<HedgeSettings>,
     warnings: Vec<Finding>,
 }
 
@@ -179,6 +184,21 @@ impl Config {
         self.concurrency.get(name).map(|policy| &policy.config)
     }
 
+    /// The settings of this timeout, those of `defaults` included.
+    pub fn timeout(&self, name: &str) -> Option<&TimeoutSettings> {
+        self.timeouts.get(name).map(|policy| &policy.config)
+    }
+
+    /// The settings of these retries, those of `defaults` included.
+    pub fn retry(&self, name: &str) -> Option<&RetrySettings> {
+        self.retries.get(name).map(|policy| &policy.config)
+    }
+
+    /// The settings of this hedge, those of `defaults` included.
+    pub fn hedge(&self, name: &str) -> Option<&HedgeSettings> {
+        self.hedges.get(name).map(|policy| &policy.config)
+    }
+
     /// Every breaker by its name, in alphabetical order.
     pub fn breakers(&self) -> impl Iterator<Item = (&str, &CircuitBreakerConfig)> {
         configs(&self.breakers)
@@ -192,6 +212,21 @@ impl Config {
     /// Every concurrency limit by its name, in alphabetical order.
     pub fn concurrency_limits(&self) -> impl Iterator<Item = (&str, &ConcurrencyConfig)> {
         configs(&self.concurrency)
+    }
+
+    /// Every timeout by its name, in alphabetical order.
+    pub fn timeouts(&self) -> impl Iterator<Item = (&str, &TimeoutSettings)> {
+        configs(&self.timeouts)
+    }
+
+    /// All retries by their name, in alphabetical order.
+    pub fn retries(&self) -> impl Iterator<Item = (&str, &RetrySettings)> {
+        configs(&self.retries)
+    }
+
+    /// Every hedge by its name, in alphabetical order.
+    pub fn hedges(&self) -> impl Iterator<Item = (&str, &HedgeSettings)> {
+        configs(&self.hedges)
     }
 
     /// What is allowed and will probably do harm, in the order of the text.

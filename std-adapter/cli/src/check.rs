@@ -84,19 +84,33 @@ fn findings(error: &ConfigFileError) -> Vec<Finding> {
     error.findings().to_vec()
 }
 
-/// `2 breakers, 1 rate limit, 0 concurrency limits`.
+/// `2 breakers, 1 rate limit`.
 fn holds(config: &Config) -> String {
-    [
-        counted(config.breakers().count(), "breaker"),
-        counted(config.rate_limits().count(), "rate limit"),
-        counted(config.concurrency_limits().count(), "concurrency limit"),
-    ]
-    .join(", ")
+    let rows = [
+        (config.breakers().count(), "breaker"),
+        (config.rate_limits().count(), "rate limit"),
+        (config.concurrency_limits().count(), "concurrency limit"),
+        (config.timeouts().count(), "timeout"),
+        (config.retries().count(), "retry policy"),
+        (config.hedges().count(), "hedge"),
+    ];
+    let there: Vec<_> = rows
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| counted(count, noun))
+        .collect();
+    match there.as_slice() {
+        [] => "no policies".to_owned(),
+        there => there.join(", "),
+    }
 }
 
 fn counted(count: usize, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{ending}")
+    match noun.strip_suffix('y') {
+        _ if count == 1 => format!("1 {noun}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {noun}s"),
+    }
 }
 
 /// The findings of a file, and a line that sums them up.

@@ -1,5 +1,6 @@
 //! [`Lint`]: settings that are legal and do harm, each with the reason.
 
+mod attempts;
 mod breaker;
 mod limits;
 
@@ -21,7 +22,7 @@ pub struct Lint {
 }
 
 /// Every lint, in the order of the documentation.
-pub const LINTS: [Lint; 17] = [
+pub const LINTS: [Lint; 23] = [
     breaker::ONE_FAILURE_OPENS.lint,
     breaker::THRESHOLD_LOW.lint,
     breaker::THRESHOLD_ALL.lint,
@@ -39,6 +40,12 @@ pub const LINTS: [Lint; 17] = [
     limits::BURST_HIDES_RATE.lint,
     limits::BURST_BEYOND_LIMIT.lint,
     limits::CONCURRENCY_OF_ONE.lint,
+    attempts::SLOW_BEYOND_TIMEOUT.lint,
+    attempts::RETRIES_WITHOUT_BUDGET.lint,
+    attempts::RETRIES_IN_STEP.lint,
+    attempts::BUDGET_WITHOUT_RATIO.lint,
+    attempts::ATTEMPTS_BEYOND_DEADLINE.lint,
+    attempts::HEDGE_BEYOND_TIMEOUT.lint,
 ];
 
 /// A lint and how it is found.
@@ -72,42 +79,38 @@ impl Harm {
 /// All that is found in a configuration.
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (name, policy) in &config.breakers {
-        look(config, name, policy, &breaker::ALL, &mut found);
-    }
-    for (name, policy) in &config.rate_limits {
-        look(config, name, policy, &limits::OF_RATES, &mut found);
-    }
-    for (name, policy) in &config.concurrency {
-        look(config, name, policy, &limits::OF_CONCURRENCY, &mut found);
-    }
+    look(config, &breaker::ALL, &mut found);
+    look(config, &limits::OF_RATES, &mut found);
+    look(config, &limits::OF_CONCURRENCY, &mut found);
+    look(config, &attempts::OF_TIMEOUTS, &mut found);
+    look(config, &attempts::OF_RETRIES, &mut found);
+    look(config, &attempts::OF_HEDGES, &mut found);
     found
 }
 
-fn look<T: Kind>(
-    all: &Config,
-    name: &str,
-    policy: &Policy<T>,
-    checks: &[&Check<T>],
-    found: &mut Vec<Finding>,
-) {
-    let seen = Seen { policy, name, all };
-    for check in checks {
-        let Some(harm) = (check.find)(&seen) else {
-            continue;
-        };
-        let subject = policy.subject(name, harm.field);
-        let source = &all.source;
-        found.push(Finding {
-            severity: Severity::Warning,
-            id: check.lint.id,
-            file: source.file.clone(),
-            place: source.text.as_deref().map(|text| subject.span.place(text)),
-            path: subject.path,
-            value: subject.value,
-            message: harm.how,
-            reason: Some(check.lint.reason.to_owned()),
-            help: Some(check.lint.help.to_owned()),
-        });
+fn look<T: Kind>(all: &Config, checks: &[&Check<T>], found: &mut Vec<Finding>) {
+    for (name, policy) in T::of(all) {
+        let seen = Seen { policy, name, all };
+        for check in checks {
+            if let Some(harm) = (check.find)(&seen) {
+                found.push(finding(&seen, &check.lint, harm));
+            }
+        }
+    }
+}
+
+fn finding<T: Kind>(seen: &Seen<'_, T>, lint: &Lint, harm: Harm) -> Finding {
+    let subject = seen.policy.subject(seen.name, harm.field);
+    let source = &seen.all.source;
+    Finding {
+        severity: Severity::Warning,
+        id: lint.id,
+        file: source.file.clone(),
+        place: source.text.as_deref().map(|text| subject.span.place(text)),
+        path: subject.path,
+        value: subject.value,
+        message: harm.how,
+        reason: Some(lint.reason.to_owned()),
+        help: Some(lint.help.to_owned()),
     }
 }

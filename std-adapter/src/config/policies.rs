@@ -1,5 +1,7 @@
 //! [`Policies`]: what a configuration asks for, running.
 
+#[cfg(any(feature = "hedge", feature = "retry", feature = "timeout"))]
+mod attempts;
 mod home;
 mod kinds;
 mod reload;
@@ -12,7 +14,7 @@ pub use watch::Watch;
 use crate::breaker::{CircuitBreaker, CircuitBreakerConfig};
 use crate::config::Config;
 use crate::config::finding::{ConfigFileError, Finding, Id};
-use crate::config::policy::{ConcurrencyConfig, Named, RateLimitConfig};
+use crate::config::policy::{ConcurrencyConfig, RateLimitConfig};
 use crate::limiter::ConcurrencyLimit;
 use home::Home;
 use kinds::Runs;
@@ -57,6 +59,12 @@ struct Running {
     breakers: BTreeMap<String, Live<CircuitBreakerConfig>>,
     rate_limits: BTreeMap<String, Live<RateLimitConfig>>,
     concurrency: BTreeMap<String, Live<ConcurrencyConfig>>,
+    #[cfg(feature = "timeout")]
+    timeouts: BTreeMap<String, Live<crate::config::TimeoutSettings>>,
+    #[cfg(feature = "retry")]
+    retries: BTreeMap<String, Live<crate::config::RetrySettings>>,
+    #[cfg(feature = "hedge")]
+    hedges: BTreeMap<String, Live<crate::config::HedgeSettings>>,
 }
 
 /// One policy and the settings that it runs with.
@@ -160,19 +168,14 @@ fn refusal(config: &Config, findings: Vec<Finding>) -> ConfigFileError {
     ConfigFileError::new(findings, config.source.text.clone())
 }
 
-/// Of a kind: what runs, and what the configuration has of it.
+/// A kind's policies among all that run.
 trait OfKind: Runs {
     fn running(running: &mut Running) -> &mut BTreeMap<String, Live<Self>>;
-    fn asked(config: &Config) -> &Named<Self>;
 }
 
 impl OfKind for CircuitBreakerConfig {
     fn running(running: &mut Running) -> &mut BTreeMap<String, Live<Self>> {
         &mut running.breakers
-    }
-
-    fn asked(config: &Config) -> &Named<Self> {
-        &config.breakers
     }
 }
 
@@ -180,18 +183,10 @@ impl OfKind for RateLimitConfig {
     fn running(running: &mut Running) -> &mut BTreeMap<String, Live<Self>> {
         &mut running.rate_limits
     }
-
-    fn asked(config: &Config) -> &Named<Self> {
-        &config.rate_limits
-    }
 }
 
 impl OfKind for ConcurrencyConfig {
     fn running(running: &mut Running) -> &mut BTreeMap<String, Live<Self>> {
         &mut running.concurrency
-    }
-
-    fn asked(config: &Config) -> &Named<Self> {
-        &config.concurrency
     }
 }

@@ -1,6 +1,7 @@
 //! [`RateLimitConfig`], [`ConcurrencyConfig`], and what a file gave for each name.
 
 use crate::breaker::CircuitBreakerConfig;
+use crate::config::Config;
 use crate::config::sections::{BREAKERS, CONCURRENCY, RATE_LIMITS};
 use crate::config::setting::Section;
 use crate::config::tree::Span;
@@ -60,7 +61,7 @@ pub(super) struct Clash {
 }
 
 impl Clash {
-    fn new(field: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(field: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { field, message }
     }
@@ -82,6 +83,12 @@ pub(super) trait Kind: Copy + PartialEq + 'static {
 
     /// Whether all settings go together.
     fn check(&self, on_board: bool) -> Result<(), Clash>;
+
+    /// What a configuration has of it.
+    fn of(config: &Config) -> &Named<Self>;
+
+    /// Whether it lives on the configuration's board, where there is one.
+    const IS_SHARED: bool = false;
 }
 
 impl Kind for CircuitBreakerConfig {
@@ -98,6 +105,12 @@ impl Kind for CircuitBreakerConfig {
         }
         Ok(self.validate()?)
     }
+
+    fn of(config: &Config) -> &Named<Self> {
+        &config.breakers
+    }
+
+    const IS_SHARED: bool = true;
 }
 
 impl Kind for RateLimitConfig {
@@ -141,6 +154,12 @@ impl Kind for RateLimitConfig {
             }
         }
     }
+
+    fn of(config: &Config) -> &Named<Self> {
+        &config.rate_limits
+    }
+
+    const IS_SHARED: bool = true;
 }
 
 impl Kind for ConcurrencyConfig {
@@ -157,6 +176,12 @@ impl Kind for ConcurrencyConfig {
         }
         Ok(())
     }
+
+    fn of(config: &Config) -> &Named<Self> {
+        &config.concurrency
+    }
+
+    const IS_SHARED: bool = true;
 }
 
 /// A setting as it was given, and where.

@@ -19,17 +19,20 @@ pub(super) const FINDINGS_MAX: usize = 100;
 /// Longest key for which a near name is looked for.
 const GUESS_MAX: usize = 64;
 /// Most names that are listed beside one that is not known.
-const LISTED_MAX: usize = 8;
+const LISTED_MAX: usize = 10;
 /// Policies of one kind that a board has room for.
 const BOARD_SLOTS: usize = 64;
 
 /// Keys at the top of a file, beside the sections.
 const TOP: [&str; 4] = ["$schema", "version", "board", "defaults"];
 /// The sections, in the order of the documentation.
-pub(super) const SECTIONS: [&str; 3] = [
+pub(super) const SECTIONS: [&str; 6] = [
     <crate::CircuitBreakerConfig as Kind>::SECTION.name,
     <super::RateLimitConfig as Kind>::SECTION.name,
     <super::ConcurrencyConfig as Kind>::SECTION.name,
+    <super::TimeoutSettings as Kind>::SECTION.name,
+    <super::RetrySettings as Kind>::SECTION.name,
+    <super::HedgeSettings as Kind>::SECTION.name,
 ];
 
 /// Reads the whole tree.
@@ -91,6 +94,9 @@ impl<'a> Reader<'a> {
             breakers: Named::new(),
             rate_limits: Named::new(),
             concurrency: Named::new(),
+            timeouts: Named::new(),
+            retries: Named::new(),
+            hedges: Named::new(),
             warnings: Vec::new(),
         };
         let entries = self.map("", tree).unwrap_or_default();
@@ -118,6 +124,9 @@ impl<'a> Reader<'a> {
         config.breakers = self.section(entries);
         config.rate_limits = self.section(entries);
         config.concurrency = self.section(entries);
+        config.timeouts = self.section(entries);
+        config.retries = self.section(entries);
+        config.hedges = self.section(entries);
         config
     }
 
@@ -189,7 +198,7 @@ impl<'a> Reader<'a> {
                 named.insert(entry.key.clone(), policy);
             }
         }
-        if self.on_board && named.len() > BOARD_SLOTS {
+        if self.on_board && T::IS_SHARED && named.len() > BOARD_SLOTS {
             let subject = at_key(section.name.to_owned(), entry);
             let message = format!(
                 "{} names; a board holds at most {BOARD_SLOTS} of a kind",

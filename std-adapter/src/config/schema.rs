@@ -1,6 +1,7 @@
 //! The JSON Schema of configuration files, from the same tables that the reader goes by.
 
 use crate::breaker::CircuitBreakerConfig;
+use crate::config::attempts::{HedgeSettings, RetrySettings, TimeoutSettings};
 use crate::config::policy::{ConcurrencyConfig, Kind, RateLimitConfig};
 use crate::config::reader::VERSION;
 use crate::config::setting::{Setting, Take};
@@ -40,11 +41,17 @@ pub fn schema() -> String {
                     "breakers": settings::<CircuitBreakerConfig>(false),
                     "rate_limits": settings::<RateLimitConfig>(false),
                     "concurrency": settings::<ConcurrencyConfig>(false),
+                    "timeouts": settings::<TimeoutSettings>(false),
+                    "retries": settings::<RetrySettings>(false),
+                    "hedges": settings::<HedgeSettings>(false),
                 },
             },
             "breakers": named::<CircuitBreakerConfig>(),
             "rate_limits": named::<RateLimitConfig>(),
             "concurrency": named::<ConcurrencyConfig>(),
+            "timeouts": named::<TimeoutSettings>(),
+            "retries": named::<RetrySettings>(),
+            "hedges": named::<HedgeSettings>(),
         },
     });
     format!("{schema:#}\n")

@@ -1,7 +1,9 @@
 //! A configuration through serde: embedded in a program's own, and written in any format.
 
+use crate::breaker::CircuitBreakerConfig;
 use crate::config::Config;
-use crate::config::policy::{Named, Policy};
+use crate::config::attempts::{HedgeSettings, RetrySettings, TimeoutSettings};
+use crate::config::policy::{ConcurrencyConfig, Kind, Placed, Policy, RateLimitConfig};
 use crate::config::reader;
 use crate::config::source::Source;
 use crate::config::tree::{Entry, Node, Number, Span, Value};
@@ -20,23 +22,28 @@ impl Serialize for Config {
         if let Some(board) = &self.board {
             map.serialize_entry("board", board)?;
         }
-        section(&mut map, "breakers", &self.breakers)?;
-        section(&mut map, "rate_limits", &self.rate_limits)?;
-        section(&mut map, "concurrency", &self.concurrency)?;
+
+        section::<_, CircuitBreakerConfig>(&mut map, self)?;
+        section::<_, RateLimitConfig>(&mut map, self)?;
+        section::<_, ConcurrencyConfig>(&mut map, self)?;
+        section::<_, TimeoutSettings>(&mut map, self)?;
+        section::<_, RetrySettings>(&mut map, self)?;
+        section::<_, HedgeSettings>(&mut map, self)?;
         map.end()
     }
 }
 
-fn section<M: SerializeMap, T>(map: &mut M, key: &str, named: &Named<T>) -> Result<(), M::Error> {
+fn section<M: SerializeMap, T: Kind>(map: &mut M, config: &Config) -> Result<(), M::Error> {
+    let named = T::of(config);
     if named.is_empty() {
         return Ok(());
     }
-    map.serialize_entry(key, named)
+    map.serialize_entry(T::SECTION.name, named)
 }
 
 impl<T> Serialize for Policy<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let given = |(name, placed): (_, &crate::config::policy::Placed)| (name, placed.given);
+        let given = |(name, placed): (_, &Placed)| (name, placed.given);
         serializer.collect_map(self.given.iter().map(given))
     }
 }

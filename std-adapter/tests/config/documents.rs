@@ -80,7 +80,7 @@ fn every_setting_and_lint_is_documented() {
     let schema: Value = serde_json::from_str(&schema()).unwrap();
     let file = "docs/configuration.md";
     let mut text = std::fs::read_to_string(root().join(file)).unwrap();
-    let parts = ["breakers", "rate_limits", "concurrency"]
+    let parts = super::settings::SECTIONS
         .map(|section| (section, table(&schema, section)))
         .into_iter()
         .chain([("lints", lints())]);

@@ -3,7 +3,7 @@
 use fuseboard::config::{Config, Format, LINTS};
 
 /// A lint, a file that it finds, and one just beside.
-const ROWS: [(&str, &str, &str); 17] = [
+const ROWS: [(&str, &str, &str); 23] = [
     (
         "one_failure_opens",
         "breakers: {x: {minimum_requests: 2}}",
@@ -89,6 +89,36 @@ const ROWS: [(&str, &str, &str); 17] = [
         "concurrency: {x: {limit: 1}}",
         "concurrency: {x: {limit: 2}}",
     ),
+    (
+        "slow_beyond_timeout",
+        "{timeouts: {x: {limit: 2s}}, breakers: {x: {slow_call_duration: 2s}}}",
+        "{timeouts: {x: {limit: 2s}}, breakers: {x: {slow_call_duration: 1s}}}",
+    ),
+    (
+        "retries_without_budget",
+        "retries: {x: {max_attempts: 4}}",
+        "retries: {x: {max_attempts: 4, budget_ratio: 0.2}}",
+    ),
+    (
+        "retries_in_step",
+        "retries: {x: {jitter: none}}",
+        "retries: {x: {jitter: none, max_attempts: 1}}",
+    ),
+    (
+        "budget_without_ratio",
+        "retries: {x: {budget_ttl: 1m}}",
+        "retries: {x: {budget_ttl: 1m, budget_ratio: 0.2}}",
+    ),
+    (
+        "attempts_beyond_deadline",
+        "retries: {x: {jitter: decorrelated, initial: 1s, deadline: 1s}}",
+        "retries: {x: {initial: 1s, deadline: 1s}}",
+    ),
+    (
+        "hedge_beyond_timeout",
+        "{timeouts: {x: {limit: 2s}}, hedges: {x: {delay: 2s}}}",
+        "{timeouts: {x: {limit: 2s}}, hedges: {x: {delay: 1s}}}",
+    ),
 ];
 
 fn found(text: &str) -> Vec<&'static str> {
@@ -130,7 +160,9 @@ fn settings_without_effect_are_told_one_by_one() {
 #[test]
 fn the_defaults_of_every_policy_are_harmless() {
     assert_eq!(
-        found("breakers: {x: {}}\nrate_limits: {x: {rate: 100/s}}\nconcurrency: {x: {limit: 10}}"),
+        found(
+            "breakers: {x: {}}\nrate_limits: {x: {rate: 100/s}}\nconcurrency: {x: {limit: 10}}\ntimeouts: {x: {limit: 1s}}\nretries: {x: {}}\nhedges: {x: {delay: 50ms}}"
+        ),
         [""; 0]
     );
 }

@@ -272,6 +272,61 @@ fn a_watch_reloads_what_has_changed_and_tells_an_error_once() {
     assert!(policies.breaker("other").is_some());
 }
 
+#[test]
+fn timeouts_retries_and_hedges_are_values_of_the_last_reload() {
+    let before = "[timeouts.x]\nlimit = '2s'\n[retries.x]\nmax_attempts = 4\ninitial = '5ms'\njitter = 'decorrelated'\n\
+                  budget_ratio = 0.0\nbudget_minimum_per_second = 1\nbudget_ttl = '10s'\n[hedges.x]\ndelay = '50ms'\nmax_attempts = 3";
+    let policies = policies(before);
+    assert_eq!(
+        policies.timeout("x").unwrap().limit(),
+        Duration::from_secs(2)
+    );
+    assert_eq!(
+        policies.hedge("x").unwrap().delay(),
+        Duration::from_millis(50)
+    );
+    let retry = policies.retry("x").unwrap();
+    assert_eq!(retry.config().max_attempts, 4);
+    assert_eq!(retry.config().backoff.initial, Duration::from_millis(5));
+    assert_eq!(
+        retry.config().backoff.jitter,
+        fuseboard::Jitter::Decorrelated
+    );
+    let left = |policies: &Policies| {
+        let retry = policies.retry("x").unwrap();
+        retry
+            .config()
+            .budget
+            .as_ref()
+            .expect("a budget")
+            .available()
+    };
+    let all = left(&policies);
+    let budget = retry.config().budget.clone().unwrap();
+    while budget.withdraw().is_ok() {}
+    assert!(all > 0 && left(&policies) < all);
+
+    let after = before
+        .replace("'2s'", "'3s'")
+        .replace("= 4", "= 5")
+        .replace("'50ms'", "'60ms'");
+    let done = reload(&policies, &after).unwrap();
+    assert_eq!(done.changed, ["timeouts.x", "retries.x", "hedges.x"]);
+    assert_eq!(
+        policies.timeout("x").unwrap().limit(),
+        Duration::from_secs(3)
+    );
+    assert_eq!(
+        policies.hedge("x").unwrap().delay(),
+        Duration::from_millis(60)
+    );
+    assert_eq!(policies.retry("x").unwrap().config().max_attempts, 5);
+    // What was taken from the budget stays taken; another budget begins anew.
+    assert!(left(&policies) < all);
+    reload(&policies, &after.replace("'10s'", "'20s'")).unwrap();
+    assert!(left(&policies) > all);
+}
+
 #[cfg(target_os = "linux")]
 mod on_a_board {
     use super::*;

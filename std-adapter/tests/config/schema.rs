@@ -115,13 +115,15 @@ fn schema_and_reader_agree_on_single_values() {
         .collect();
     let tables: Value = serde_json::from_str(&schema()).unwrap();
     let (mut both, mut neither) = (0, 0);
-    for section in ["breakers", "rate_limits", "concurrency"] {
+    for section in super::settings::SECTIONS {
         let settings = &tables["properties"][section]["additionalProperties"]["properties"];
         for name in settings.as_object().unwrap().keys() {
             for value in &values {
                 let mut document = json!({ section: { "x": { name: value } } });
-                if section == "rate_limits" && name != "rate" {
-                    document[section]["x"]["rate"] = json!("10/s");
+                for (of, needed, usual) in super::settings::NEEDED {
+                    if section == of && name != needed {
+                        document[section]["x"][needed] = json!(usual);
+                    }
                 }
                 let by_reader = read(&document, Format::Json).unwrap();
                 // What depends on other settings the schema cannot know, nor that 0 % is no threshold.

@@ -4,6 +4,19 @@ use super::{meaning, read};
 use fuseboard::config::{Config, Format, schema};
 use serde_json::{Map, Value, json};
 
+pub(super) const SECTIONS: [&str; 6] = [
+    "breakers",
+    "rate_limits",
+    "concurrency",
+    "timeouts",
+    "retries",
+    "hedges",
+];
+
+/// What must be given, and so stands beside the setting that is tried.
+pub(super) const NEEDED: [(&str, &str, &str); 2] =
+    [("rate_limits", "rate", "10/s"), ("hedges", "delay", "1s")];
+
 /// A setting with values that it takes and values that it refuses.
 struct Row {
     section: &'static str,
@@ -238,14 +251,74 @@ fn rows() -> Vec<Row> {
             json!([1, 4, 4_294_967_295_u32]),
             counts(json!([0, -1, 4_294_967_296_u64])),
         ),
+        row("timeouts", "limit", spans.clone(), no_spans.clone()),
+        row(
+            "retries",
+            "max_attempts",
+            json!([1, 3, 1_000]),
+            counts(json!([0, 1_001])),
+        ),
+        row(
+            "retries",
+            "initial",
+            json!(["0s", "1ms", "20s"]),
+            without_zero(&no_spans, &json!("0s")),
+        ),
+        row(
+            "retries",
+            "factor",
+            json!([1, 2.5, 100]),
+            json!([0.9, 100.1, "2", true, {}, []]),
+        ),
+        row(
+            "retries",
+            "max",
+            json!(["100ms", "1m"]),
+            without_zero(&no_spans, &json!("0s")),
+        ),
+        row(
+            "retries",
+            "jitter",
+            json!(["full", "decorrelated", "none"]),
+            json!(["Full", "", 1, false, {}, []]),
+        ),
+        row("retries", "deadline", spans.clone(), no_spans.clone()),
+        row(
+            "retries",
+            "max_retry_after",
+            with_zero(&spans),
+            without_zero(&no_spans, &json!("0s")),
+        ),
+        row(
+            "retries",
+            "budget_ratio",
+            json!([0, 0.2, 1_000]),
+            json!([-0.1, 1_000.1, "20%", true, {}, []]),
+        ),
+        row(
+            "retries",
+            "budget_minimum_per_second",
+            json!([0, 10, 4_294_967_295_u32]),
+            counts(json!([-1, 4_294_967_296_u64])),
+        ),
+        row("retries", "budget_ttl", spans.clone(), no_spans.clone()),
+        row("hedges", "delay", spans, no_spans),
+        row(
+            "hedges",
+            "max_attempts",
+            json!([2, 100]),
+            counts(json!([0, 1, 101])),
+        ),
     ]
 }
 
 /// A file in which this setting is all that can be wrong.
 fn with(section: &str, name: &str, value: &Value) -> Value {
     let mut settings = Map::new();
-    if section == "rate_limits" && name != "rate" {
-        settings.insert("rate".to_owned(), json!("10/s"));
+    for (of, needed, usual) in NEEDED {
+        if section == of && name != needed {
+            settings.insert(needed.to_owned(), json!(usual));
+        }
     }
     settings.insert(name.to_owned(), value.clone());
     json!({ section: { "x": settings } })
@@ -261,7 +334,7 @@ fn properties(schema: &Value, section: &str) -> Vec<String> {
 #[test]
 fn r6_the_table_of_this_test_has_every_setting() {
     let schema: Value = serde_json::from_str(&schema()).unwrap();
-    for section in ["breakers", "rate_limits", "concurrency"] {
+    for section in SECTIONS {
         let mut here: Vec<_> = rows()
             .into_iter()
             .filter(|row| row.section == section)

@@ -16,10 +16,12 @@ pub(super) trait Runs: Kind + Debug {
     fn make(&self, home: &Home, name: &str) -> Result<Self::Handle, Unmade>;
 
     /// Whether a policy that runs as `self` can take `new` over; the setting that cannot.
-    fn can_become(&self, new: &Self) -> Result<(), &'static str>;
+    fn can_become(&self, _: &Self) -> Result<(), &'static str> {
+        Ok(())
+    }
 
     /// Changes what runs; its state stays.
-    fn change(&self, handle: &Self::Handle) -> Result<(), ConfigError>;
+    fn change(&self, handle: &mut Self::Handle) -> Result<(), ConfigError>;
 }
 
 impl Runs for CircuitBreakerConfig {
@@ -36,7 +38,7 @@ impl Runs for CircuitBreakerConfig {
             .map_err(|error| error.field())
     }
 
-    fn change(&self, breaker: &CircuitBreaker) -> Result<(), ConfigError> {
+    fn change(&self, breaker: &mut CircuitBreaker) -> Result<(), ConfigError> {
         breaker.configure(*self)
     }
 }
@@ -110,7 +112,7 @@ impl Runs for RateLimitConfig {
         }
     }
 
-    fn change(&self, limiter: &RateLimiter) -> Result<(), ConfigError> {
+    fn change(&self, limiter: &mut RateLimiter) -> Result<(), ConfigError> {
         match limiter {
             RateLimiter::TokenBucket(bucket) => bucket.configure(self.rate, self.effective_burst()),
             RateLimiter::SlidingWindow(_) => Err(ConfigError::conflict(
@@ -129,11 +131,7 @@ impl Runs for ConcurrencyConfig {
         home.concurrency_limit(name, self.limit)
     }
 
-    fn can_become(&self, _: &Self) -> Result<(), &'static str> {
-        Ok(())
-    }
-
-    fn change(&self, limit: &ConcurrencyLimit) -> Result<(), ConfigError> {
+    fn change(&self, limit: &mut ConcurrencyLimit) -> Result<(), ConfigError> {
         limit.set_limit(self.limit)
     }
 }

@@ -49,6 +49,46 @@ struct Part<T: Runs> {
     changed: Vec<(String, T, T)>,
 }
 
+/// The steps of a part, whatever its kind.
+trait Step {
+    /// Changes what runs; all of it or nothing.
+    fn change(&self, running: &mut Running, config: &Config) -> Result<(), Vec<Finding>>;
+    /// Gives all their settings from before.
+    fn undo(&self, running: &mut Running);
+    /// Puts to use what was made, and tells it.
+    fn settle(self: Box<Self>, running: &mut Running, config: &Config, done: &mut Reloaded);
+}
+
+type Made = Result<Box<dyn Step>, Vec<Finding>>;
+
+/// How a kind is looked at and made.
+struct Begin {
+    look: fn(&mut Running, &Shared, &Config, &mut Vec<Finding>),
+    make: fn(&mut Running, &Home, &Config) -> Made,
+}
+
+impl Begin {
+    const fn with<T: OfKind>() -> Self {
+        Self {
+            look: look::<T>,
+            make: make::<T>,
+        }
+    }
+}
+
+/// Every kind that runs.
+const KINDS: &[Begin] = &[
+    Begin::with::<CircuitBreakerConfig>(),
+    Begin::with::<RateLimitConfig>(),
+    Begin::with::<ConcurrencyConfig>(),
+    #[cfg(feature = "timeout")]
+    Begin::with::<crate::config::TimeoutSettings>(),
+    #[cfg(feature = "retry")]
+    Begin::with::<crate::config::RetrySettings>(),
+    #[cfg(feature = "hedge")]
+    Begin::with::<crate::config::HedgeSettings>(),
+];
+
 /// Takes over `config`, or nothing of it.
 pub(super) fn take_over(
     shared: &Shared,
@@ -58,36 +98,29 @@ pub(super) fn take_over(
     let mut findings = Vec::new();
     if shared.board != config.board {
         let message = "cannot change while policies run; keep it, or restart the program";
-        findings.push(
-            config
-                .source
-                .error(Id::Live, config.board_subject(), message),
-        );
+        let subject = config.board_subject();
+        findings.push(config.source.error(Id::Live, subject, message));
     }
-    look::<CircuitBreakerConfig>(running, shared, config, &mut findings);
-    look::<RateLimitConfig>(running, shared, config, &mut findings);
-    look::<ConcurrencyConfig>(running, shared, config, &mut findings);
+    for kind in KINDS {
+        (kind.look)(running, shared, config, &mut findings);
+    }
     if !findings.is_empty() {
         return Err(findings);
     }
-    let home = &shared.home;
-    let breakers = make::<CircuitBreakerConfig>(running, home, config)?;
-    let rates = make::<RateLimitConfig>(running, home, config)?;
-    let limits = make::<ConcurrencyConfig>(running, home, config)?;
-    change(running, config, &breakers)?;
-    if let Err(findings) = change(running, config, &rates) {
-        undo(running, &breakers.changed);
-        return Err(findings);
+    let mut parts = Vec::new();
+    for kind in KINDS {
+        parts.push((kind.make)(running, &shared.home, config)?);
     }
-    if let Err(findings) = change(running, config, &limits) {
-        undo(running, &rates.changed);
-        undo(running, &breakers.changed);
-        return Err(findings);
+    for (at, part) in parts.iter().enumerate() {
+        if let Err(findings) = part.change(running, config) {
+            parts[..at].iter().for_each(|part| part.undo(running));
+            return Err(findings);
+        }
     }
     let mut done = Reloaded::default();
-    settle(running, config, breakers, &mut done);
-    settle(running, config, rates, &mut done);
-    settle(running, config, limits, &mut done);
+    for part in parts {
+        part.settle(running, config, &mut done);
+    }
     Ok(done)
 }
 
@@ -102,7 +135,7 @@ fn look<T: OfKind>(
     findings: &mut Vec<Finding>,
 ) {
     let live = T::running(running);
-    for (name, policy) in T::asked(config) {
+    for (name, policy) in T::of(config) {
         let found = match live.get(name) {
             Some(old) if old.config != policy.config => {
                 let refused = old.config.can_become(&policy.config).err();
@@ -111,7 +144,10 @@ fn look<T: OfKind>(
             _ => None,
         };
         // A board that the file does not name may ask for more than the file was checked for.
-        let clash = policy.config.check(shared.home.is_board()).err();
+        let clash = policy
+            .config
+            .check(T::IS_SHARED && shared.home.is_board())
+            .err();
         let found = found.or_else(|| clash.map(|clash| (Id::Board, clash.field, clash.message)));
         if let Some((id, field, message)) = found {
             let subject = policy.subject(name, field);
@@ -121,17 +157,13 @@ fn look<T: OfKind>(
 }
 
 /// Makes what is new, and lists what changes.
-fn make<T: OfKind>(
-    running: &mut Running,
-    home: &Home,
-    config: &Config,
-) -> Result<Part<T>, Vec<Finding>> {
+fn make<T: OfKind>(running: &mut Running, home: &Home, config: &Config) -> Made {
     let live = T::running(running);
-    let mut part = Part {
+    let mut part = Part::<T> {
         added: Vec::new(),
         changed: Vec::new(),
     };
-    for (name, policy) in T::asked(config) {
+    for (name, policy) in T::of(config) {
         let new = policy.config;
         match live.get(name) {
             Some(old) if old.config == new => {}
@@ -148,7 +180,7 @@ fn make<T: OfKind>(
             }
         }
     }
-    Ok(part)
+    Ok(Box::new(part))
 }
 
 fn unmade_finding<T: Runs>(
@@ -169,53 +201,53 @@ fn unmade_finding<T: Runs>(
     config.source.error(Id::Board, subject, message)
 }
 
-/// Changes what runs; all of it or nothing.
-fn change<T: OfKind>(
-    running: &mut Running,
-    config: &Config,
-    part: &Part<T>,
-) -> Result<(), Vec<Finding>> {
-    for (at, (name, _, new)) in part.changed.iter().enumerate() {
-        let live = T::running(running);
-        let refused = live.get(name).and_then(|old| new.change(&old.handle).err());
-        if let Some(error) = refused {
-            undo(running, &part.changed[..at]);
-            let policy = T::asked(config).get(name);
+impl<T: OfKind> Step for Part<T> {
+    fn change(&self, running: &mut Running, config: &Config) -> Result<(), Vec<Finding>> {
+        for (at, (name, _, new)) in self.changed.iter().enumerate() {
+            let live = T::running(running).get_mut(name);
+            let Some(error) = live.and_then(|live| new.change(&mut live.handle).err()) else {
+                continue;
+            };
+            undo(running, &self.changed[..at]);
+            let policy = T::of(config).get(name);
             let subject = policy.map_or_else(reader::nowhere, |policy| {
                 policy.subject(name, error.field())
             });
             let message = format!("what runs on the board refuses it: {error}");
             return Err(vec![config.source.error(Id::Live, subject, message)]);
         }
+        Ok(())
     }
-    Ok(())
+
+    fn undo(&self, running: &mut Running) {
+        undo(running, &self.changed);
+    }
+
+    fn settle(self: Box<Self>, running: &mut Running, config: &Config, done: &mut Reloaded) {
+        let section = T::SECTION.name;
+        let live = T::running(running);
+        let asked = T::of(config);
+        let gone = live.keys().filter(|name| !asked.contains_key(*name));
+        done.removed.extend(gone.map(|name| join(section, name)));
+        for (name, _, new) in self.changed {
+            done.changed.push(join(section, &name));
+            if let Some(live) = live.get_mut(&name) {
+                live.config = new;
+            }
+        }
+        for (name, policy) in self.added {
+            done.added.push(join(section, &name));
+            live.insert(name, policy);
+        }
+    }
 }
 
 /// Gives these their settings from before.
 fn undo<T: OfKind>(running: &mut Running, changed: &[(String, T, T)]) {
     for (name, old, _) in changed {
-        if let Some(live) = T::running(running).get(name) {
+        if let Some(live) = T::running(running).get_mut(name) {
             // It ran with them a moment ago; where others have changed a board's policy meanwhile, theirs stays.
-            let _ = old.change(&live.handle);
+            let _ = old.change(&mut live.handle);
         }
-    }
-}
-
-/// Puts to use what was made, and tells it.
-fn settle<T: OfKind>(running: &mut Running, config: &Config, part: Part<T>, done: &mut Reloaded) {
-    let section = T::SECTION.name;
-    let live = T::running(running);
-    let asked = T::asked(config);
-    let gone = live.keys().filter(|name| !asked.contains_key(*name));
-    done.removed.extend(gone.map(|name| join(section, name)));
-    for (name, _, new) in part.changed {
-        done.changed.push(join(section, &name));
-        if let Some(live) = live.get_mut(&name) {
-            live.config = new;
-        }
-    }
-    for (name, policy) in part.added {
-        done.added.push(join(section, &name));
-        live.insert(name, policy);
     }
 }
