@@ -1,6 +1,12 @@
 //! One process of a test with several: `worker COMMAND ARGUMENT...`. It says `ready`, waits for a line where it is to start with
-//! others, and prints what it found.
+//! others, and prints what it found. `hunt` and `victim` stand in this package's README.md.
 
+#[cfg(target_os = "linux")]
+mod hunt;
+#[cfg(target_os = "linux")]
+mod scratch;
+#[cfg(target_os = "linux")]
+mod victim;
 #[cfg(target_os = "linux")]
 mod worker;
 

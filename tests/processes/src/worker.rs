@@ -1,10 +1,10 @@
 //! What a worker does with a board.
 
+use crate::{hunt, victim};
 use anyhow::{Context, Result, bail, ensure};
 use fuseboard::{
     Board, CircuitBreaker, CircuitBreakerConfig, CircuitState, Rate, Settled, WhenDifferent,
 };
-use fuseboard_core::Outcome;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::process;
 use std::thread;
@@ -50,9 +50,13 @@ pub fn run(arguments: &[String]) -> Result<()> {
             say(calls.count())
         }
         ["hold", path, places] => hold(path, places.parse()?),
-        ["churn", path, seed] => churn(path, seed.parse()?),
         ["fork", tries] => say(fork_and_spend(tries.parse()?)?),
         ["inherit"] => inherit(),
+        ["victim", board, scratch, seed] => {
+            victim::live(board.as_ref(), scratch.as_ref(), seed.parse()?)
+        }
+        ["hunt", kills] => hunt::hunt(kills.parse()?, &[]),
+        ["hunt", kills, "--", ref command @ ..] => hunt::hunt(kills.parse()?, command),
         _ => bail!("no such command: {words:?}"),
     }
 }
@@ -151,43 +155,6 @@ fn hold(path: &str, places: u16) -> Result<()> {
     let held: Result<Vec<_>, _> = (0..places).map(|_| limit.try_acquire()).collect();
     let _held = held?;
     start()
-}
-
-/// Does everything at once, until it is killed.
-fn churn(path: &str, seed: u64) -> Result<()> {
-    let board = Board::open(path)?;
-    let breaker = board.breaker("churn", churned())?;
-    let limit = board.concurrency_limit("churn", 8)?;
-    let mut random = seed.max(1);
-    writeln!(stdout(), "ready")?;
-    stdout().flush()?;
-    loop {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        let places: Vec<_> = (0..random % 3)
-            .filter_map(|_| limit.try_acquire().ok())
-            .collect();
-        if let Ok(permit) = breaker.try_acquire() {
-            let failed = random.is_multiple_of(4);
-            permit.settle(if failed {
-                Outcome::Failure
-            } else {
-                Outcome::Success
-            });
-        }
-        let name = format!("name-{}", random % 6);
-        let config = CircuitBreakerConfig::default();
-        board.breaker_with(&name, config, WhenDifferent::Update)?;
-        if random.is_multiple_of(8) {
-            let breakers = board.words().breakers();
-            let name = fuseboard_core::SlotName::new(&name)?;
-            if let Some(id) = breakers.slot_of(&name) {
-                breakers.remove(id);
-            }
-        }
-        drop(places);
-    }
 }
 
 /// A breaker that changes its state often.
