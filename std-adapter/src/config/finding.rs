@@ -127,7 +127,9 @@ impl Finding {
 }
 
 /// All that keeps a configuration from being used, in the order of the text, with its warnings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Shown it is one line for each finding, also by `{:?}`, because that is what a `main` that returns it prints.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigFileError {
     findings: Vec<Finding>,
     text: Option<Arc<str>>,
@@ -160,6 +162,12 @@ impl fmt::Display for ConfigFileError {
             write!(f, "{finding}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for ConfigFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{self}")
     }
 }
 

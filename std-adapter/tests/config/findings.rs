@@ -42,6 +42,8 @@ fn a_file_is_named_with_line_and_column() {
         path.display()
     );
     assert_eq!(error.to_string(), expected);
+    // What a `main` that returns it prints.
+    assert_eq!(format!("Error: {error:?}"), format!("Error: \n{expected}"));
 }
 
 #[test]
