@@ -1,7 +1,7 @@
-//! C programs that use the library as its users do: compiled with every warning as an error, in
-//! C99 and C11, linked with the static and with the shared library, and run.
+//! Programs of C and C++ that use the library as its users do: from an installed prefix, found by `CMake` and pkg-config, every warning an
+//! error, linked with the static and with the shared library, with sanitizers and under valgrind (`cmake/CMakeLists.txt` says how).
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 const CRATE: &str = env!("CARGO_MANIFEST_DIR");
-const WARNINGS: [&str; 5] = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"];
-/// Those that mean nothing in C++.
-const WARNINGS_OF_C: [&str; 2] = ["-Wstrict-prototypes", "-Wmissing-prototypes"];
+const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 /// What std needs on Linux; `the_documented_list_of_libraries_is_right` holds it up to date.
 const NATIVE_LIBRARIES: [&str; 7] = [
     "-lgcc_s",
@@ -23,29 +21,30 @@ const NATIVE_LIBRARIES: [&str; 7] = [
     "-lc",
 ];
 
-/// Where the libraries are; they are built once, into the folder this test was built into.
-fn libraries() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args([
-            "build",
-            "--quiet",
-            "--lib",
-            "--package",
-            "fuseboard-ffi",
-            "--target-dir",
-        ]);
-        cargo.arg(target).current_dir(CRATE);
+/// The folder that cargo builds into.
+fn target() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
+}
+
+/// The prefix into which the library was installed, by the command that users have.
+fn prefix() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let prefix = scratch("prefix");
         let profile = if cfg!(debug_assertions) {
-            "debug"
+            "dev"
         } else {
-            cargo.arg("--release");
             "release"
         };
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo
+            .args(["run", "--quiet", "--package", "xtask", "--"])
+            .args(["install-c", "--profile", profile, "--prefix"])
+            .arg(&prefix)
+            .current_dir(Path::new(CRATE).join(".."))
+            .env("CARGO_TARGET_DIR", target());
         succeeds(&mut cargo);
-        target.join(profile)
+        prefix
     })
 }
 
@@ -67,38 +66,9 @@ fn succeeds(command: &mut Command) -> String {
     out
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Link {
-    Static,
-    Shared,
-    /// Static, with the address and undefined behaviour sanitizers in the C half: they also see
-    /// leaks and wild accesses of the library's memory.
-    Sanitized,
-}
-
-const SANITIZERS: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-
-/// Whether the C compiler brings its sanitizers; said aloud where it does not.
-fn sanitizers_exist() -> bool {
-    static EXIST: OnceLock<bool> = OnceLock::new();
-    *EXIST.get_or_init(|| {
-        let folder = scratch("sanitizers");
-        std::fs::write(folder.join("main.c"), "int main(void) { return 0; }\n").unwrap();
-        let mut cc = Command::new("cc");
-        cc.args(SANITIZERS)
-            .args(["main.c", "-o", "main"])
-            .current_dir(&folder);
-        let exist = run(&mut cc).status.success()
-            && run(&mut Command::new(folder.join("main"))).status.success();
-        if !exist {
-            // Past the test harness, which keeps what a passing test prints.
-            let _ = writeln!(
-                std::io::stderr(),
-                "skipped: cc has no address sanitizer here"
-            );
-        }
-        exist
-    })
+/// Past the test harness, which keeps what a passing test prints.
+fn aloud(what: &str) {
+    let _ = writeln!(std::io::stderr(), "{what}");
 }
 
 /// A folder of this test's own.
@@ -108,120 +78,129 @@ fn scratch(name: &str) -> PathBuf {
     folder
 }
 
-/// Compiles a file of C or C++, runs it, and returns what it printed. The standard may have options behind it.
-fn compile_and_run(source: &Path, standard: &str, link: Link) -> String {
-    let libraries = libraries();
-    let name = source.file_stem().unwrap().to_str().unwrap();
-    let folder = scratch(&format!("{name}-{standard}-{link:?}"));
-    let program = folder.join(name);
-    let mut cc = if source.extension().is_some_and(|of| of == "cc") {
-        Command::new("c++")
-    } else {
-        let mut cc = Command::new("cc");
-        cc.args(WARNINGS_OF_C);
-        cc
-    };
-    cc.args(format!("-std={standard}").split(' '))
-        .args(WARNINGS)
-        .args(["-g", "-pthread"]);
-    cc.arg("-I").arg(Path::new(CRATE).join("include"));
-    cc.arg(source);
-    cc.arg("-o").arg(&program);
-    let mut test = Command::new(&program);
-    if matches!(link, Link::Sanitized) {
-        cc.args(SANITIZERS);
-    }
-    match link {
-        Link::Static | Link::Sanitized => {
-            cc.arg(libraries.join("libfuseboard.a"))
-                .args(NATIVE_LIBRARIES);
+/// Where `CMake` has built the programs, by each compiler that is there.
+fn programs() -> &'static [PathBuf] {
+    static BUILT: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut built = vec![built_by("cc", "c++")];
+        let has_clang = |name| Command::new(name).arg("--version").output().is_ok();
+        if has_clang("clang") && has_clang("clang++") {
+            built.push(built_by("clang", "clang++"));
+        } else {
+            aloud("left out: clang, which is not installed");
         }
-        Link::Shared => {
-            cc.arg("-L").arg(libraries).arg("-lfuseboard");
-            // The program asks for the soname, as it would after an installation.
-            let installed = folder.join("libfuseboard.so.0");
-            let _ = std::fs::remove_file(&installed);
-            std::os::unix::fs::symlink(libraries.join("libfuseboard.so"), installed).unwrap();
-            test.env("LD_LIBRARY_PATH", &folder);
-        }
-    }
-    succeeds(&mut cc);
-    succeeds(&mut test)
+        built
+    })
 }
 
-fn every_way(name: &str, standard: &str) {
-    let source = Path::new(CRATE).join("tests/c").join(name);
-    let name = source.file_stem().unwrap().to_str().unwrap();
-    for link in [Link::Static, Link::Shared, Link::Sanitized] {
-        if matches!(link, Link::Sanitized) && !sanitizers_exist() {
-            continue;
-        }
-        let out = compile_and_run(&source, standard, link);
-        assert_eq!(
-            out.lines().last(),
-            Some(format!("{name}: ok").as_str()),
-            "{link:?}: {out}"
-        );
+fn built_by(c: &str, cpp: &str) -> PathBuf {
+    let folder = scratch(&format!("cmake-{c}"));
+    // A copy of yesterday's prefix would be as good as none.
+    let _ = std::fs::remove_file(folder.join("CMakeCache.txt"));
+    let mut configure = Command::new("cmake");
+    configure
+        .arg("-S")
+        .arg(Path::new(CRATE).join("tests/cmake"))
+        .arg("-B")
+        .arg(&folder)
+        .arg(format!("-DCMAKE_PREFIX_PATH={}", prefix().display()))
+        .arg(format!("-DCMAKE_C_COMPILER={c}"))
+        .arg(format!("-DCMAKE_CXX_COMPILER={cpp}"));
+    let said = succeeds(&mut configure);
+    for line in said.lines().filter(|line| line.contains("left out")) {
+        aloud(line.trim_start_matches("-- "));
     }
+    succeeds(
+        Command::new("cmake")
+            .arg("--build")
+            .arg(&folder)
+            .args(["--parallel", "2"]),
+    );
+    folder
+}
+
+/// Runs what was built of one source, in every way.
+fn every_way(name: &str) {
+    for folder in programs() {
+        let mut ctest = Command::new("ctest");
+        ctest
+            .args(["--output-on-failure", "--no-tests=error", "-R"])
+            .arg(format!("^{name}-"))
+            .current_dir(folder);
+        succeeds(&mut ctest);
+    }
+}
+
+/// Compiles a file of C or C++ as the guide says, runs it, and returns what it printed.
+fn compile_and_run(source: &Path) -> String {
+    let is_cpp = source.extension().is_some_and(|of| of == "cc");
+    let flags = succeeds(
+        Command::new("pkg-config")
+            .args(["--cflags", "--libs", "fuseboard"])
+            .env("PKG_CONFIG_PATH", prefix().join("lib/pkgconfig")),
+    );
+    let program = source.with_extension("");
+    let mut cc = Command::new(if is_cpp { "c++" } else { "cc" });
+    cc.arg(if is_cpp { "-std=c++17" } else { "-std=c99" })
+        .args(WARNINGS)
+        .arg(source)
+        .args(flags.split_whitespace())
+        .arg("-o")
+        .arg(&program);
+    succeeds(&mut cc);
+    succeeds(Command::new(&program).env("LD_LIBRARY_PATH", prefix().join("lib")))
 }
 
 /// B1, B2, B4, B7, B12, L2, L8, K1, K2 through C.
 #[test]
 fn smoke() {
-    every_way("smoke.c", "c99");
+    every_way("smoke");
 }
 
 /// X1, and every policy beside the breaker.
 #[test]
 fn policies() {
-    every_way("policies.c", "c99");
+    every_way("policies");
 }
 
 /// B13, B15, O1: settings as text, weights, changes of state read later, memory of the program.
 #[test]
 fn settings() {
-    every_way("settings.c", "c11");
+    every_way("settings");
 }
 
 /// S3, S5, P1: boards, with children.
 #[test]
-#[cfg(target_os = "linux")]
 fn board() {
-    every_way("board.c", "c99");
+    every_way("board");
 }
 
 /// P1, and what happens to wrong arguments.
 #[test]
 fn misuse() {
-    every_way("misuse.c", "c99");
+    every_way("misuse");
 }
 
 /// W3, O1, K1, B3 and B4 from four threads.
 #[test]
 fn threads() {
-    every_way("threads.c", "c11");
+    every_way("threads");
 }
 
 /// P1, P2, X1 through the types of C++; what is not settled, and what an exception passes.
 #[test]
 fn raii() {
-    every_way("raii.cc", "c++17");
+    every_way("raii");
 }
 
 #[test]
-fn raii_without_exceptions() {
-    every_way("raii.cc", "c++20 -fno-exceptions");
+fn the_c_header_in_cpp() {
+    every_way("include");
 }
 
 #[test]
-fn the_header_is_cpp17_too() {
-    every_way("include.cc", "c++17");
-}
-
-#[test]
-#[cfg(target_os = "linux")]
 fn the_shared_library_has_its_soname_and_only_our_symbols() {
-    let library = libraries().join("libfuseboard.so");
+    let library = prefix().join("lib/libfuseboard.so");
     let dynamic = succeeds(Command::new("readelf").arg("-d").arg(&library));
     assert!(dynamic.contains("[libfuseboard.so.0]"), "{dynamic}");
 
@@ -247,7 +226,7 @@ fn the_shared_library_has_its_soname_and_only_our_symbols() {
 }
 
 #[test]
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(target_env = "gnu")]
 fn the_documented_list_of_libraries_is_right() {
     let list = NATIVE_LIBRARIES.join(" ");
     let folder = scratch("native-libraries");
@@ -273,30 +252,83 @@ fn the_documented_list_of_libraries_is_right() {
     }
 }
 
-/// The text of the first fenced block of `language` in a page.
-fn block<'a>(page: &'a str, language: &str) -> &'a str {
-    let start = page.find(&format!("```{language}\n")).expect("a block") + language.len() + 4;
-    &page[start..start + page[start..].find("```").expect("its end")]
+/// The texts of the fenced blocks of `language` in a page.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let open = format!("```{language}\n");
+    page.match_indices(&open)
+        .map(|(at, _)| {
+            let text = &page[at + open.len()..];
+            &text[..text.find("```").expect("its end")]
+        })
+        .collect()
+}
+
+fn guide() -> String {
+    std::fs::read_to_string(Path::new(CRATE).join("../docs/c.md")).unwrap()
+}
+
+/// What stands around a block that is no program.
+const AROUND: [&str; 2] = [
+    "#include <stdio.h>
+#include <fuseboard.h>
+int main(void)
+{
+    fb_breaker *breaker = NULL;
+    fb_breaker_config config;
+    fb_error error;
+    fb_permit permit;
+    uint64_t now_ns = 0, retry_after_ns = 0;
+    (void)permit, (void)now_ns, (void)retry_after_ns, (void)error;
+    if (fb_breaker_config_init(&config, sizeof config) != FB_OK) return 1;
+    if (fb_breaker_new(&config, &breaker, &error) != FB_OK) return 1;
+",
+    "    return breaker == NULL;
+}
+",
+];
+
+/// All blocks of C run: the programs as they are, the others one after the other in one.
+#[test]
+fn the_guide_does_what_it_says() {
+    let guide = guide();
+    let folder = scratch("guide");
+    let (programs, pieces): (Vec<_>, Vec<_>) = blocks(&guide, "c")
+        .into_iter()
+        .partition(|block| block.contains("int main"));
+    let &[program] = &programs[..] else {
+        panic!("one block is a program, not {}", programs.len());
+    };
+    let source = folder.join("guide.c");
+    std::fs::write(&source, program).unwrap();
+    assert_eq!(compile_and_run(&source), blocks(&guide, "text")[0]);
+
+    assert!(pieces.len() > 5, "the blocks were not found");
+    // A board of its own, in a folder that is there everywhere.
+    let path = format!("/dev/shm/fuseboard-guide-{}", std::process::id());
+    let text = pieces.concat().replace("/dev/shm/shop-board", &path);
+    let source = folder.join("pieces.c");
+    std::fs::write(&source, format!("{}{text}{}", AROUND[0], AROUND[1])).unwrap();
+    compile_and_run(&source);
+    let _ = std::fs::remove_file(path);
 }
 
 #[test]
-fn the_guide_does_what_it_says() {
-    let guide = std::fs::read_to_string(Path::new(CRATE).join("../docs/c.md")).unwrap();
-    let source = scratch("guide").join("guide.c");
-    std::fs::write(&source, block(&guide, "c")).unwrap();
-    let out = compile_and_run(&source, "c99", Link::Static);
-    assert_eq!(out, block(&guide, "text"));
+fn the_guide_does_what_it_says_in_cpp() {
+    let guide = guide();
+    let source = scratch("guide").join("guide_cpp.cc");
+    std::fs::write(&source, blocks(&guide, "cpp")[0]).unwrap();
+    assert_eq!(compile_and_run(&source), blocks(&guide, "text")[0]);
 }
 
 #[test]
 fn the_readme_compiles() {
     let readme = std::fs::read_to_string(Path::new(CRATE).join("README.md")).unwrap();
-    let (include, body) = block(&readme, "c").split_once('\n').unwrap();
+    let (include, body) = blocks(&readme, "c")[0].split_once('\n').unwrap();
     let source = scratch("readme").join("readme.c");
     let around = "#include <stdbool.h>\n\
         static bool call_the_upstream(void) { return false; }\n\
         static void fail_fast(void) {}\n";
     let program = format!("{include}\n{around}int main(void)\n{{\n{body}return 0;\n}}\n");
     std::fs::write(&source, program).unwrap();
-    assert_eq!(compile_and_run(&source, "c99", Link::Shared), "");
+    assert_eq!(compile_and_run(&source), "");
 }

@@ -1,6 +1,7 @@
 //! The project's own commands.
 
 mod faults;
+mod install;
 mod need;
 mod peers;
 mod place;
@@ -11,6 +12,7 @@ mod tally;
 mod verification;
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
@@ -63,6 +65,15 @@ enum Task {
         /// Handed on as they are; `--help` says more.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
+    },
+    /// Installs libfuseboard for C and C++: headers, libraries, a pkg-config file and a package for `find_package`.
+    InstallC {
+        /// Where to: `/usr/local`, or any folder.
+        #[arg(long, value_name = "DIR")]
+        prefix: PathBuf,
+        /// How it is built.
+        #[arg(long, default_value = "release", value_name = "PROFILE")]
+        profile: String,
     },
     /// Fuzzes the core against its models: [TARGET...] [--runs N] [--seed S] [--faults].
     #[command(disable_help_flag = true)]
@@ -118,6 +129,7 @@ fn main() -> ExitCode {
         Task::Test { names, deep, .. } => test(&names, deep),
         Task::Faults { names, bless } => faults(&names, bless),
         Task::Verification => verification(),
+        Task::InstallC { prefix, profile } => install_c(&prefix, &profile),
         Task::Conformance { arguments } => conformance(&arguments),
         Task::Fuzz { arguments } => hand_on(&["--package", "fuseboard-fuzz"], &arguments),
         Task::Ratios { arguments } => hand_on(
@@ -197,6 +209,13 @@ fn faults(names: &[String], bless: bool) -> Result<ExitCode> {
 fn peers(names: &[String]) -> Result<ExitCode> {
     for line in peers::peers(&Place::find()?, names)? {
         println!("{line}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn install_c(prefix: &Path, profile: &str) -> Result<ExitCode> {
+    for file in install::install(&Place::find()?, prefix, profile)? {
+        println!("{}", file.display());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -24,6 +24,10 @@ pub enum Need {
     Emulator,
     /// A nightly toolchain with these components.
     Nightly(&'static [&'static str]),
+    /// `cmake` and `ctest`, and a `make` for them.
+    CMake,
+    /// `pkg-config`.
+    PkgConfig,
     /// `valgrind`.
     Valgrind,
     /// Chromium and `chromedriver`.
@@ -68,6 +72,17 @@ impl Need {
                     .map(|()| Prepared::Ready)
             }
             Self::Nightly(components) => Ok(install_nightly(place, components)),
+            Self::CMake => {
+                let there = || {
+                    succeeds(place.command("ctest").arg("--version"))
+                        && succeeds(place.command("make").arg("--version"))
+                };
+                system("CMake", &["cmake", "make"], there).map(|()| Prepared::Ready)
+            }
+            Self::PkgConfig => {
+                let there = || succeeds(place.command("pkg-config").arg("--version"));
+                system("pkg-config", &["pkg-config"], there).map(|()| Prepared::Ready)
+            }
             Self::Valgrind => {
                 let there = || succeeds(place.command("valgrind").arg("--version"));
                 system("valgrind", &["valgrind"], there).map(|()| Prepared::Ready)

@@ -55,8 +55,14 @@ pub const CONFORMANCE: Suite = Suite {
 /// C and C++.
 pub const C: Suite = Suite {
     name: "c",
-    about: "the C ABI, by programs of C and C++ that link the static and the shared library",
-    needs: &[Need::Compiler, Need::CppCompiler],
+    about: "the C ABI, by programs of C and C++ that link the installed static and shared library; sanitizers, valgrind",
+    needs: &[
+        Need::Compiler,
+        Need::CppCompiler,
+        Need::CMake,
+        Need::PkgConfig,
+        Need::Valgrind,
+    ],
     steps: &[cargo(
         &["test", "--no-fail-fast", "-p", "fuseboard-ffi"],
         Reader::Libtest,
