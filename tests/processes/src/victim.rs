@@ -82,8 +82,8 @@ impl Shared {
     }
 }
 
-/// Works until it is killed.
-pub fn live(board: &Path, scratch: &Path, seed: u64) -> Result<()> {
+/// Works until it is killed. `endures`: goes on where a name cannot be had, because somebody damages the board.
+pub fn live(board: &Path, scratch: &Path, seed: u64, endures: bool) -> Result<()> {
     let mut victim = Victim {
         shared: Shared::open(board)?,
         scratch: Scratch::map(scratch)?,
@@ -96,7 +96,10 @@ pub fn live(board: &Path, scratch: &Path, seed: u64) -> Result<()> {
     loop {
         let operation = victim.next();
         victim.scratch.store(Word::Doing, operation as u64);
-        victim.work(operation)?;
+        let worked = victim.work(operation);
+        if !endures {
+            worked?;
+        }
         victim.scratch.add(Word::Done, 1);
         victim.scratch.store(Word::Doing, 0);
     }

@@ -53,12 +53,25 @@ pub fn run(arguments: &[String]) -> Result<()> {
         ["fork", tries] => say(fork_and_spend(tries.parse()?)?),
         ["inherit"] => inherit(),
         ["victim", board, scratch, seed] => {
-            victim::live(board.as_ref(), scratch.as_ref(), seed.parse()?)
+            victim::live(board.as_ref(), scratch.as_ref(), seed.parse()?, false)
         }
+        ["endure", board, scratch, seed] => {
+            victim::live(board.as_ref(), scratch.as_ref(), seed.parse()?, true)
+        }
+        ["why", path] => why(path),
         ["hunt", kills] => hunt::hunt(kills.parse()?, &[]),
         ["hunt", kills, "--", ref command @ ..] => hunt::hunt(kills.parse()?, command),
         _ => bail!("no such command: {words:?}"),
     }
+}
+
+/// Whether the board can be opened, or why not.
+fn why(path: &str) -> Result<()> {
+    match Board::open(path) {
+        Ok(_) => writeln!(stdout(), "opened")?,
+        Err(error) => writeln!(stdout(), "{error}")?,
+    }
+    Ok(())
 }
 
 fn say(found: impl std::fmt::Display) -> Result<()> {

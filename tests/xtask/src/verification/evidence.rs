@@ -14,7 +14,7 @@ pub struct Source {
     pub bound: &'static str,
 }
 
-pub const SOURCES: [Source; 13] = [
+pub const SOURCES: [Source; 14] = [
     Source {
         suite: "core",
         folders: &["core/src", "core/tests"],
@@ -80,6 +80,12 @@ pub const SOURCES: [Source; 13] = [
         folders: &["std-adapter/tests"],
         how: "futures, permits and the HTTP client of the adapter",
         bound: "the cases of each test",
+    },
+    Source {
+        suite: "processes",
+        folders: &["tests/processes/tests"],
+        how: "real processes on one board, 200 of which are killed, most in the middle of an operation",
+        bound: "the programs of each test; 1,000 are killed with --deep",
     },
     Source {
         suite: "c",
