@@ -1,10 +1,14 @@
 //! [`Classify`]: what the end of a call says about the dependency, and whether it may be repeated.
 
+#[cfg(feature = "http")]
+mod http;
 #[cfg(any(feature = "fallback", feature = "retry", feature = "tower"))]
 mod judge;
 mod status;
 mod verdict;
 
+#[cfg(feature = "http")]
+pub use http::{ByGrpcStatus, ByHttpStatus, retry_after};
 #[cfg(any(feature = "fallback", feature = "retry", feature = "tower"))]
 pub(crate) use judge::judge;
 pub use status::{GrpcCode, is_idempotent};

@@ -133,7 +133,10 @@ impl Hedge {
                 tokio::time::timeout_at(next, first).await.ok()
             };
             if let Some(answer) = ended {
-                if !judge(classify, &answer).is_repeatable {
+                // What was not even called decides nothing while another attempt is under way.
+                let is_rejected = matches!(answer, Err(CallError::Rejected { .. }));
+                let is_final = !judge(classify, &answer).is_repeatable;
+                if is_final && (!is_rejected || attempts.is_empty()) {
                     return answer;
                 }
                 if attempts.is_empty() && (left == 0 || !self.may_begin()) {

@@ -1,5 +1,11 @@
 //! [`ResilientHttpClient`]: `reqwest` behind a breaker.
 
+#[cfg(feature = "reqwest-middleware")]
+mod middleware;
+
+#[cfg(feature = "reqwest-middleware")]
+pub use middleware::{ByReqwest, PipelineMiddleware};
+
 use crate::breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakerError};
 use fuseboard_core::{ConfigError, Outcome, State};
 use std::time::Duration;

@@ -22,7 +22,10 @@
 //! | keep calls that hang away from all else | `TaskIsolation`, `ThreadIsolation` | `isolation` |
 //! | undo what was done when a later step fails | `Saga` | `saga` ¹ |
 //! | put several of these around a call, in order | `Pipeline` | `pipeline` |
-//! | put them around a tower service | [`tower`] | `tower` |
+//! | put them around a tower service | `tower` | `tower` |
+//! | limit an axum server's clients, and answer for policies | `axum` | `axum` |
+//! | put a pipeline around `reqwest`'s requests | `PipelineMiddleware` | `reqwest-middleware` |
+//! | judge HTTP and gRPC responses | `ByHttpStatus`, `ByGrpcStatus` | `http` |
 //! | have one policy for each host or tenant | `Keyed` | `keyed` ¹ |
 //! | share policies between processes, on Linux | `Board` | |
 //! | share limits between hosts | `redis` | `redis` |
@@ -42,6 +45,8 @@
 
 #[cfg(feature = "adaptive")]
 mod adaptive;
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(feature = "concurrency")]
 mod blocking;
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
@@ -108,6 +113,8 @@ pub use cache::LastGood;
 pub use call::{CallError, PolicyKind};
 #[cfg(feature = "chaos")]
 pub use chaos::{Chaos, ChaosConfig};
+#[cfg(feature = "http")]
+pub use classify::{ByGrpcStatus, ByHttpStatus, retry_after};
 pub use classify::{ByResult, Classify, GrpcCode, NotRepeatable, Verdict, is_idempotent};
 #[cfg(feature = "tokio")]
 pub use clock::TokioClock;
@@ -130,6 +137,8 @@ pub use fuseboard_core::{
 pub use hedge::Hedge;
 #[cfg(feature = "reqwest")]
 pub use http::ResilientHttpClient;
+#[cfg(feature = "reqwest-middleware")]
+pub use http::{ByReqwest, PipelineMiddleware};
 #[cfg(feature = "isolation")]
 pub use isolation::{TaskIsolation, ThreadIsolation};
 #[cfg(feature = "keyed")]

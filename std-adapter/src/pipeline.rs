@@ -45,7 +45,7 @@ use std::sync::Arc;
 /// |---|---|
 /// | `timeout` of the whole | the caller's patience covers everything, pauses and queues included |
 /// | `shedding` | what is rejected anyway should cost nothing before |
-/// | `retry` | each attempt asks everything below again, so retries end when the breaker opens, and count against the limits |
+/// | `retry` | each attempt asks everything below again, so retries end when the breaker opens, and count against the limits; a rejection by those is repeated after its time |
 /// | `hedge` | a hedged attempt is an attempt, and asks everything below too |
 /// | `breaker`, `rate_limit`, `concurrency` or `adaptive` | side by side they are asked as one, see below |
 /// | `timeout` of an attempt | a call that hangs is a failure that the breaker counts and the retry repeats |
@@ -86,6 +86,8 @@ pub struct CallOptions {
     pub priority: u8,
     /// Tokens of a rate limit. Default 1.
     pub cost: u64,
+    /// Whether it is safe to make it again; if not, neither a retry nor a hedge does, whatever its end. Default `true`.
+    pub is_repeatable: bool,
 }
 
 impl Default for CallOptions {
@@ -93,6 +95,7 @@ impl Default for CallOptions {
         Self {
             priority: 128,
             cost: 1,
+            is_repeatable: true,
         }
     }
 }
@@ -134,13 +137,38 @@ impl<K> Pipeline<K> {
         F: Future<Output = Result<T, E>> + Send,
         K: Classify<T, E> + Sync,
     {
+        let attempt = || {
+            let attempt = operation();
+            async { attempt.await.map_err(CallError::OperationFailed) }
+        };
+        self.run(&self.parts.classify, options, &attempt).await
+    }
+
+    /// A call whose attempts may have had the say of other policies, and that is judged by another classification.
+    pub(crate) async fn run<T, E, F>(
+        &self,
+        classify: &(impl Classify<T, E> + Sync),
+        options: CallOptions,
+        operation: &(impl Fn() -> F + Sync),
+    ) -> Result<T, CallError<E>>
+    where
+        T: Send,
+        E: Send,
+        F: Future<Output = Result<T, CallError<E>>> + Send,
+    {
         let context = Context {
-            classify: &self.parts.classify,
+            classify,
             deadline: None,
             options,
             called: None,
         };
-        run::run(&self.parts.stages, context, &operation).await
+        run::run(&self.parts.stages, context, operation).await
+    }
+
+    /// Its own classification.
+    #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+    pub(crate) fn classification(&self) -> &K {
+        &self.parts.classify
     }
 
     /// What is doubtful about the order, if anything.

@@ -35,7 +35,7 @@ use tokio::time::Instant;
 /// # }
 /// ```
 ///
-/// What may be repeated is for [`Classify`] to say; [`call`](Self::call) repeats every error, so the operation must be
+/// What may be repeated is for [`Classify`] to say, except that a breaker's rejection never is; [`call`](Self::call) repeats every error, so the operation must be
 /// safe to repeat. A time that the dependency asked for (`Retry-After`) is waited for where it is longer than the pause,
 /// and ends the retries where it is longer than `max_retry_after`. A clone shares budget and jitter.
 ///

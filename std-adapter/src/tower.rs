@@ -49,6 +49,10 @@ mod isolation;
 mod pipeline;
 #[cfg(feature = "rate-limit")]
 mod rate_limit;
+#[cfg(feature = "retry")]
+mod repeated;
+#[cfg(any(feature = "concurrency", feature = "rate-limit"))]
+mod reserving;
 #[cfg(any(
     feature = "chaos",
     feature = "fallback",
@@ -56,9 +60,7 @@ mod rate_limit;
     feature = "isolation",
     feature = "retry"
 ))]
-mod repeated;
-#[cfg(any(feature = "concurrency", feature = "rate-limit"))]
-mod reserving;
+mod response;
 #[cfg(feature = "retry")]
 mod retry;
 mod settling;
@@ -92,7 +94,7 @@ pub use rate_limit::{RateLimitLayer, RateLimited};
     feature = "isolation",
     feature = "retry"
 ))]
-pub use repeated::BoxFuture;
+pub use response::BoxFuture;
 #[cfg(feature = "retry")]
 pub use retry::{Retried, RetryLayer};
 pub use settling::{End, Settle, Settling};

@@ -20,9 +20,14 @@ pub(crate) fn judge<T, E>(
             ..
         }) => {
             let verdict = match reason {
-                // Asking again is no use before an operator acts, or at all.
-                Reason::ForcedOpen | Reason::Never => Verdict::IGNORED,
-                _ => Verdict {
+                // A breaker wants to be left alone, also by retries; and what can never be admitted is not.
+                Reason::Open
+                | Reason::HalfOpenFull
+                | Reason::ForcedOpen
+                | Reason::Ramping
+                | Reason::Never => Verdict::IGNORED,
+                // A place or a token may be had soon.
+                Reason::Full | Reason::Limited => Verdict {
                     is_repeatable: true,
                     ..Verdict::IGNORED
                 },

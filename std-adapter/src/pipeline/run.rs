@@ -47,7 +47,7 @@ pub(super) fn run<'a, T, E, F, O, K>(
 where
     T: Send + 'a,
     E: Send + 'a,
-    F: Future<Output = Result<T, E>> + Send + 'a,
+    F: Future<Output = Answer<T, E>> + Send + 'a,
     O: Fn() -> F + Sync,
     K: Classify<T, E> + Sync,
 {
@@ -56,7 +56,7 @@ where
             if let Some(called) = context.called {
                 called.set();
             }
-            operation().await.map_err(CallError::OperationFailed)
+            operation().await
         });
     };
     match stage {
@@ -77,6 +77,9 @@ where
                     .await
                     .unwrap_or(Err(CallError::TimedOut { limit }))
             })
+        }
+        Stage::Retry(_) | Stage::Hedge(_) if !context.options.is_repeatable => {
+            run(inner, context, operation)
         }
         Stage::Retry(retry) => Box::pin(retry.run(
             context.classify,

@@ -3,7 +3,9 @@
 use crate::call::{CallError, PolicyKind};
 use crate::classify::{Classify, Verdict, judge};
 use crate::tower::error::{BoxError, boxed, unboxed};
-use fuseboard_core::{Outcome, Rejected};
+#[cfg(feature = "adaptive")]
+use fuseboard_core::Outcome;
+use fuseboard_core::Rejected;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

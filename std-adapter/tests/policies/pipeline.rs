@@ -210,6 +210,7 @@ async fn priority_and_cost_are_the_calls_own() {
     let low = CallOptions {
         priority: 0,
         cost: 3,
+        ..Default::default()
     };
     let error = pipeline
         .call_with(low, || service.call())
@@ -222,6 +223,61 @@ async fn priority_and_cost_are_the_calls_own() {
     };
     assert_eq!(pipeline.call_with(high, || service.call()).await, Ok(1));
     assert_eq!(bucket.available(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedge_that_is_rejected_does_not_end_the_attempt_beside_it() {
+    let breaker = breaker(1);
+    let pipeline = Pipeline::builder()
+        .hedge(Hedge::new(STEP).unwrap())
+        .breaker(breaker.clone())
+        .build()
+        .unwrap();
+    let service = Script::new([Scripted::After(STEP * 3, Ok(1))]);
+    let call = pipeline.call(|| {
+        // By the time of the second attempt somebody has opened it.
+        if service.calls() == 0 {
+            let breaker = breaker.clone();
+            tokio::spawn(async move { breaker.force_open() });
+        }
+        service.call()
+    });
+    assert_eq!(call.await, Ok(1));
+    assert_eq!(service.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_is_open_ends_the_retries_at_once() {
+    let pipeline = Pipeline::builder()
+        .retry(retry(9))
+        .breaker(breaker(2))
+        .build()
+        .unwrap();
+    let service = Script::new([answer(Err("no"))]);
+    let started = Instant::now();
+    let error = pipeline.call(|| service.call()).await.unwrap_err();
+    assert_eq!(rejected_by(&error), Some(PolicyKind::Breaker));
+    assert_eq!((service.calls(), started.elapsed()), (2, STEP * 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_not_safe_to_repeat_is_made_once() {
+    let hedge = Hedge::new(STEP).unwrap();
+    let pipeline = Pipeline::builder()
+        .retry(retry(9))
+        .hedge(hedge)
+        .build()
+        .unwrap();
+    let service = Script::new([Scripted::After(STEP * 5, Err("no"))]);
+    let once = CallOptions {
+        is_repeatable: false,
+        ..Default::default()
+    };
+    let error = pipeline.call_with(once, || service.call()).await;
+    assert_eq!(
+        (error, service.calls()),
+        (Err(CallError::OperationFailed("no")), 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]

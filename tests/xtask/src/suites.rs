@@ -311,6 +311,8 @@ pub const SUITES: &[Suite] = &[
                     "fuseboard-core",
                     "-p",
                     "fuseboard",
+                    "--features",
+                    "fuseboard/full",
                 ],
                 Reader::Exit,
             )

@@ -1,9 +1,8 @@
 //! [`Chaotic`].
 
 use crate::chaos::Chaos;
-use crate::tower::error::BoxError;
-use crate::tower::error::boxed;
-use crate::tower::repeated::BoxFuture;
+use crate::tower::error::{BoxError, unboxed};
+use crate::tower::response::{BoxFuture, ended};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -41,9 +40,10 @@ where
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
         let chaos = self.chaos.clone();
-        Box::pin(async move {
-            chaos.strike::<BoxError>().await.map_err(boxed)?;
-            inner.call(request).await.map_err(Into::into)
-        })
+        Box::pin(ended(async move {
+            chaos.strike().await?;
+            let response = inner.call(request).await;
+            response.map_err(|error| unboxed(error.into()))
+        }))
     }
 }

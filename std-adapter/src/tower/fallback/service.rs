@@ -3,7 +3,7 @@
 use crate::classify::{ByResult, Classify, judge};
 use crate::fallback::Fallback;
 use crate::tower::error::{BoxError, unboxed};
-use crate::tower::repeated::{BoxFuture, ended};
+use crate::tower::response::{BoxFuture, ended};
 use fuseboard_core::Outcome;
 use std::sync::Arc;
 use std::task::{Context, Poll};

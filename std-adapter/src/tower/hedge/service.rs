@@ -3,7 +3,8 @@
 use crate::classify::{ByResult, Classify};
 use crate::hedge::Hedge;
 use crate::tower::error::BoxError;
-use crate::tower::repeated::{BoxFuture, Repeated, ended};
+use crate::tower::repeated::Repeated;
+use crate::tower::response::{BoxFuture, ended};
 use std::task::{Context, Poll};
 use tower_service::Service;
 

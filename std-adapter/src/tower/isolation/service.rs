@@ -2,7 +2,7 @@
 
 use crate::isolation::TaskIsolation;
 use crate::tower::error::BoxError;
-use crate::tower::repeated::{BoxFuture, ended};
+use crate::tower::response::{BoxFuture, ended};
 use std::task::{Context, Poll};
 use tower_service::Service;
 

@@ -1,9 +1,10 @@
 //! [`Piped`].
 
 use crate::classify::{ByResult, Classify};
-use crate::pipeline::Pipeline;
-use crate::tower::error::{BoxError, boxed};
-use crate::tower::repeated::{BoxFuture, Repeated};
+use crate::pipeline::{CallOptions, Pipeline};
+use crate::tower::error::BoxError;
+use crate::tower::repeated::Repeated;
+use crate::tower::response::{BoxFuture, ended};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -43,7 +44,11 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         let repeated = Repeated::new(self.inner.clone(), request);
         let pipeline = self.pipeline.clone();
-        Box::pin(async move { pipeline.call(|| repeated.attempt()).await.map_err(boxed) })
+        Box::pin(async move {
+            let options = CallOptions::default();
+            let attempt = || repeated.judged();
+            ended(pipeline.run(pipeline.classification(), options, &attempt)).await
+        })
     }
 }
 

@@ -1,0 +1,5 @@
+//! The layers where they are used: in axum's router, under tonic's server, around reqwest's client.
+
+mod axum;
+mod reqwest;
+mod tonic;
