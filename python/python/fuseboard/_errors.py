@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 
 class Reason(StrEnum):
@@ -44,29 +45,37 @@ class RejectedError(FuseboardError):
     another breaker around it.
     """
 
-    name: str
-    """The name that the breaker or limiter was given."""
-    reason: Reason
-    """Why."""
-    retry_after: float | None
-    """Seconds until another try can be admitted, if nobody else takes the place; `None` where
-    nobody can know: until an operator acts, until another call ends, or never.
-    """
-
     _what = "rejected"
 
-    def __init__(
-        self,
-        name: str,
-        reason: str,
-        retry_after: float | None,
-        _retry_after_ns: int | None = None,
-        /,
-    ) -> None:
-        # `args` is set by `__new__` already, and nothing else is left for the base to do.
-        self.name = name
-        self.reason = _REASONS[reason]
-        self.retry_after = retry_after
+    # No `__init__` of its own, and nothing is worked out before somebody looks: raising has to be cheap.
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str,
+            reason: str,
+            retry_after: float | None,
+            _retry_after_ns: int | None = None,
+            /,
+        ) -> None: ...
+
+    @property
+    def name(self) -> str:
+        """The name that the breaker or limiter was given."""
+        return str(self.args[0])
+
+    @property
+    def reason(self) -> Reason:
+        """Why."""
+        return _REASONS[self.args[1]]
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until another try can be admitted, if nobody else takes the place; `None` where
+        nobody can know: until an operator acts, until another call ends, or never.
+        """
+        span: float | None = self.args[2]
+        return span
 
     @property
     def retry_after_ns(self) -> int | None:
