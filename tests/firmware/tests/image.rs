@@ -1,5 +1,8 @@
 //! Builds the images, runs them in an emulator, and reads their symbols.
 
+#[path = "image/c.rs"]
+mod c;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};

@@ -22,6 +22,8 @@ pub enum Need {
     Target(&'static str),
     /// `qemu-system-arm`.
     Emulator,
+    /// A C compiler for Arm.
+    ArmCompiler,
     /// A nightly toolchain with these components.
     Nightly(&'static [&'static str]),
     /// `cmake` and `ctest`, and a `make` for them.
@@ -69,6 +71,13 @@ impl Need {
             Self::Emulator => {
                 let there = || succeeds(place.command("qemu-system-arm").arg("--version"));
                 system("an emulator of Arm machines", &["qemu-system-arm"], there)
+                    .map(|()| Prepared::Ready)
+            }
+            Self::ArmCompiler => {
+                let works = |name: &str| succeeds(place.command(name).arg("--version"));
+                // The one for Linux makes code for a microcontroller too, and is a tenth of the other one's size.
+                let there = || works("arm-none-eabi-gcc") || works("arm-linux-gnueabi-gcc");
+                system("a C compiler for Arm", &["gcc-arm-linux-gnueabi"], there)
                     .map(|()| Prepared::Ready)
             }
             Self::Nightly(components) => Ok(install_nightly(place, components)),

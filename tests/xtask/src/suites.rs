@@ -273,12 +273,13 @@ pub const SUITES: &[Suite] = &[
     languages::CONFORMANCE,
     Suite {
         name: "firmware",
-        about: "images for Cortex-M4, M3 and M0 in an emulator: an interrupt handler shares the words; no panic, code size",
+        about: "images for Cortex-M4, M3 and M0 in an emulator, one of them in C: an interrupt handler shares the words; no panic, code size",
         needs: &[
             Need::Target("thumbv7em-none-eabi"),
             Need::Target("thumbv7m-none-eabi"),
             Need::Target("thumbv6m-none-eabi"),
             Need::Emulator,
+            Need::ArmCompiler,
         ],
         steps: &[cargo(
             &["test", "--no-fail-fast", "-p", "fuseboard-firmware"],
