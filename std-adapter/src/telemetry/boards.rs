@@ -5,7 +5,7 @@ use super::report::{BreakerReport, BucketReport, LimitReport, Report};
 use super::source::{Source, Verb};
 use crate::board::Board;
 use crate::clock::{Clock, CoarseClock, MonotonicClock};
-use fuseboard_core::{SlotId, SlotName};
+use fuseboard_core::{Nanos, SlotId, SlotName, TransitionCursor};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -14,8 +14,15 @@ use std::sync::{Mutex, PoisonError};
 pub(super) struct BoardSource {
     name: String,
     board: Board,
+    added: Nanos,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
     /// By slot: a name that is removed and claimed again is another breaker.
-    seen: Mutex<HashMap<SlotId, Changes>>,
+    breakers: HashMap<SlotId, Changes>,
+    cursor: TransitionCursor,
 }
 
 impl BoardSource {
@@ -23,7 +30,11 @@ impl BoardSource {
         Self {
             name: name.to_owned(),
             board: board.clone(),
-            seen: Mutex::default(),
+            added: CoarseClock.now(),
+            seen: Mutex::new(Seen {
+                breakers: HashMap::new(),
+                cursor: TransitionCursor::OLDEST,
+            }),
         }
     }
 
@@ -31,7 +42,9 @@ impl BoardSource {
         let section = self.board.words().breakers();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut entries: Vec<_> = section.entries().collect();
-        seen.retain(|id, _| entries.iter().any(|(live, _)| live == id));
+        seen.breakers
+            .retain(|id, _| entries.iter().any(|(live, _)| live == id));
+        let told = self.board.transitions_since(&mut seen.cursor).transitions;
         entries.sort_by(by_name);
         for (id, name) in entries {
             let Some(words) = section.get(id) else {
@@ -40,7 +53,14 @@ impl BoardSource {
             // After the snapshot, so that no change in it is of a later time.
             let (snapshot, now) = (words.snapshot(CoarseClock.now()), CoarseClock.now());
             let new = || Changes::new(name.as_str(), Some(&self.name), &snapshot, now);
-            let changes = seen.entry(id).or_insert_with(new);
+            let changes = seen.breakers.entry(id).or_insert_with(new);
+            for change in told.iter().filter(|change| change.slot == id) {
+                let process = u32::try_from(change.process).ok();
+                let process = process.filter(|process| *process != 0);
+                let new = changes.told(&change.transition, now, process);
+                // What the board still knows of former times is shown, and no news.
+                found.extend(new.filter(|_| change.transition.at >= self.added));
+            }
             found.extend(changes.looked(&snapshot, now));
             let breaker = BreakerReport::new(
                 name.as_str(),
@@ -50,7 +70,8 @@ impl BoardSource {
                 changes,
                 now,
             );
-            report.breakers.push(breaker);
+            let latency = words.records_latency().then(|| words.latency().snapshot());
+            report.breakers.push(BreakerReport { latency, ..breaker });
         }
     }
 }
@@ -105,15 +126,18 @@ impl Source for BoardSource {
         let Ok(name) = SlotName::new(name) else {
             return false;
         };
-        let Some(words) = section.slot_of(&name).and_then(|id| section.get(id)) else {
+        let Some(id) = section.slot_of(&name) else {
             return false;
         };
-        let now = CoarseClock.now();
+        let Some(words) = section.get(id) else {
+            return false;
+        };
+        let (now, observer) = (CoarseClock.now(), self.board.observer(id));
         match verb {
-            Verb::ForceOpen => words.force_open(now, &()),
-            Verb::Disable => words.disable(now, &()),
-            Verb::MetricsOnly => words.metrics_only(now, &()),
-            Verb::Reset => words.reset(now, &()),
+            Verb::ForceOpen => words.force_open(now, &observer),
+            Verb::Disable => words.disable(now, &observer),
+            Verb::MetricsOnly => words.metrics_only(now, &observer),
+            Verb::Reset => words.reset(now, &observer),
         }
         true
     }

@@ -32,6 +32,8 @@ pub struct Change {
     pub cause: Option<Cause>,
     /// What was judged. `None`: another process caused it.
     pub counts: Option<Counts>,
+    /// The process that caused it, where a board says so.
+    pub process: Option<u32>,
 }
 
 /// What is kept of one breaker's changes.
@@ -50,6 +52,8 @@ struct Kept {
     times: [Duration; STATES],
     counts: [[u64; STATES]; STATES],
     recent: VecDeque<Change>,
+    /// A look has found a newer generation, whose change may be on its way to be told.
+    is_ahead: bool,
 }
 
 /// A copy, to read.
@@ -74,25 +78,19 @@ impl Changes {
                 times: [Duration::ZERO; STATES],
                 counts: [[0; STATES]; STATES],
                 recent: VecDeque::new(),
+                is_ahead: false,
             }),
         }
     }
 
-    /// Takes in a change that this process has seen. `None`: it was known.
-    pub(super) fn told(&self, transition: &Transition, now: Nanos) -> Option<Change> {
+    /// Takes in a change that somebody tells of, perhaps after newer ones. `None`: it was known.
+    pub(super) fn told(
+        &self,
+        transition: &Transition,
+        now: Nanos,
+        process: Option<u32>,
+    ) -> Option<Change> {
         let mut kept = self.lock();
-        if !is_newer(transition.generation, kept.generation) {
-            // Seen from outside first; now the cause is known.
-            let known = kept.recent.iter_mut().rev();
-            if let Some(change) = known
-                .filter(|change| change.generation == transition.generation)
-                .find(|change| change.counts.is_none())
-            {
-                change.cause = Some(transition.cause);
-                change.counts = Some(transition.counts);
-            }
-            return None;
-        }
         let change = Change {
             name: self.name.clone(),
             board: self.board.clone(),
@@ -102,17 +100,34 @@ impl Changes {
             at: ago(now.saturating_sub(transition.at)),
             cause: Some(transition.cause),
             counts: Some(transition.counts),
+            process,
         };
-        kept.take_in(&change, transition.at);
+        if is_newer(transition.generation, kept.generation) {
+            kept.take_in(&change, transition.at);
+            return Some(change);
+        }
+        let is_same = |known: &&mut Change| known.generation == transition.generation;
+        if let Some(known) = kept.recent.iter_mut().find(is_same) {
+            // Seen from outside first; now the cause is known.
+            if known.counts.is_none() {
+                *known = change;
+            }
+            return None;
+        }
+        kept.add(change.clone());
         Some(change)
     }
 
-    /// Takes in what others have changed. `None`: nothing. Of several changes since the last look only the last is known.
+    /// Takes in what others have changed and nobody has told of since the last look. `None`: nothing. Of several changes only the
+    /// last is known.
     pub(super) fn looked(&self, snapshot: &Snapshot, now: Nanos) -> Option<Change> {
         let mut kept = self.lock();
-        if !is_newer(snapshot.generation, kept.generation) {
+        let was_ahead = kept.is_ahead;
+        kept.is_ahead = is_newer(snapshot.generation, kept.generation);
+        if !kept.is_ahead || !was_ahead {
             return None;
         }
+        kept.is_ahead = false;
         let change = Change {
             name: self.name.clone(),
             board: self.board.clone(),
@@ -122,6 +137,7 @@ impl Changes {
             at: ago(now.saturating_sub(snapshot.since)),
             cause: only_cause(kept.state, snapshot.state),
             counts: None,
+            process: None,
         };
         kept.take_in(&change, snapshot.since);
         Some(change)
@@ -146,12 +162,21 @@ impl Changes {
 }
 
 impl Kept {
+    /// The newest change.
     fn take_in(&mut self, change: &Change, at: Nanos) {
         self.times[index(self.state)] += duration(at.saturating_sub(self.since));
-        self.counts[index(change.from)][index(change.to)] += 1;
         (self.state, self.generation) = (change.to, change.generation);
         self.since = self.since.max(at);
-        self.recent.push_back(change.clone());
+        self.add(change.clone());
+    }
+
+    /// One of the changes, which are in the order of their generations.
+    fn add(&mut self, change: Change) {
+        self.counts[index(change.from)][index(change.to)] += 1;
+        let newer = |known: &Change| is_newer(known.generation, change.generation);
+        let place = self.recent.iter().position(newer);
+        self.recent
+            .insert(place.unwrap_or(self.recent.len()), change);
         if self.recent.len() > KEPT {
             self.recent.pop_front();
         }
@@ -238,14 +263,15 @@ mod tests {
         let now = Nanos::from_secs(16);
         let seen = snapshot(State::Open, 0, 15);
         let changes = changes();
-        assert!(changes.told(&opened(), now).is_some());
+        assert!(changes.told(&opened(), now, None).is_some());
         assert_eq!(changes.looked(&seen, now), None);
         assert_eq!(changes.history(now).counts[0][1], 1);
 
         let changes = self::changes();
+        assert_eq!(changes.looked(&seen, now), None, "it may be told yet");
         let looked = changes.looked(&seen, now).expect("it is new");
         assert_eq!(looked.cause, None, "failures or slow calls");
-        assert_eq!(changes.told(&opened(), now), None);
+        assert_eq!(changes.told(&opened(), now, None), None);
         let history = changes.history(now);
         assert_eq!(history.counts[0][1], 1);
         assert_eq!(history.recent[0].cause, Some(Cause::FailureRate));
@@ -254,7 +280,7 @@ mod tests {
     #[test]
     fn o1_times_in_states_add_up_to_the_time_observed() {
         let changes = changes();
-        changes.told(&opened(), Nanos::from_secs(15));
+        changes.told(&opened(), Nanos::from_secs(15), None);
         let times = changes.history(Nanos::from_secs(22)).times;
         assert_eq!(times[index(State::Closed)], Duration::from_secs(5));
         assert_eq!(times[index(State::Open)], Duration::from_secs(7));
@@ -262,11 +288,33 @@ mod tests {
     }
 
     #[test]
+    fn o1_a_change_told_late_counts_and_stands_in_its_place() {
+        let changes = changes();
+        let now = Nanos::from_secs(20);
+        let later = Transition {
+            from: State::Open,
+            to: State::HalfOpen,
+            generation: 1,
+            at: Nanos::from_secs(19),
+            cause: Cause::OpenTimeoutElapsed,
+            counts: Counts::default(),
+        };
+        assert!(changes.told(&later, now, Some(7)).is_some());
+        assert!(changes.told(&opened(), now, Some(8)).is_some());
+        let history = changes.history(now);
+        let order: Vec<_> = history.recent.iter().map(|change| change.process).collect();
+        assert_eq!(order, [Some(8), Some(7)]);
+        assert_eq!(history.counts.iter().flatten().sum::<u64>(), 2);
+    }
+
+    #[test]
     fn o1_only_the_last_changes_are_kept() {
         let changes = changes();
         for generation in 0..200 {
             let state = State::ALL[generation as usize % 2];
-            changes.looked(&snapshot(state, generation, 20), Nanos::from_secs(20));
+            for _ in 0..2 {
+                changes.looked(&snapshot(state, generation, 20), Nanos::from_secs(20));
+            }
         }
         let history = changes.history(Nanos::from_secs(20));
         assert_eq!(history.recent.len(), KEPT);

@@ -103,6 +103,8 @@ pub enum Instrument {
     UpDownCounter,
     /// Rises and falls, and values of several series may not be added.
     Gauge,
+    /// How many values there were of each size; only rises.
+    Histogram,
 }
 
 /// One metric.
@@ -127,6 +129,8 @@ pub struct Metric {
 pub(super) enum Read {
     Breakers(fn(&BreakerReport, &mut Points)),
     Report(fn(&Report, &mut Points)),
+    /// See [`latencies`](super::points::latencies).
+    Latencies,
 }
 
 /// Every metric.
@@ -155,6 +159,14 @@ pub const METRICS: &[Metric] = &[
         read: Read::Breakers(|breaker, points| {
             points.add(&[], breaker.snapshot.totals.slow as f64);
         }),
+    },
+    Metric {
+        name: "fuseboard.call.duration",
+        instrument: Instrument::Histogram,
+        unit: "s",
+        attributes: &[],
+        about: "How long calls took that ended in success or failure, where record_latency is on",
+        read: Read::Latencies,
     },
     Metric {
         name: "fuseboard.circuit_breaker.state",

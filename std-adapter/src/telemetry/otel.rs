@@ -18,6 +18,7 @@ mod calls;
 mod carrier;
 mod error;
 mod instruments;
+mod latency;
 mod options;
 mod transitions;
 

@@ -142,7 +142,7 @@ impl Registry {
         let (kept, watchers) = (Arc::clone(&changes), Arc::downgrade(&self.inner.watchers));
         breaker.on_transition(move |transition: &Transition| {
             // The clock is the breaker's own, and the listener runs at the change.
-            if let Some(change) = kept.told(transition, transition.at)
+            if let Some(change) = kept.told(transition, transition.at, None)
                 && let Some(watchers) = watchers.upgrade()
             {
                 watchers.tell(&change);
@@ -280,7 +280,10 @@ impl<C: Clock + Send + Sync> Source for OwnBreaker<C> {
             &self.changes,
             now,
         );
-        report.breakers.push(breaker);
+        report.breakers.push(BreakerReport {
+            latency: self.breaker.latency(),
+            ..breaker
+        });
     }
 
     fn steer(&self, board: Option<&str>, name: &str, verb: Verb) -> bool {

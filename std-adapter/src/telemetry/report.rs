@@ -1,7 +1,7 @@
 //! [`Report`]: everything observed, at one moment, as values.
 
 use super::changes::{Change, Changes, STATES, duration, index};
-use fuseboard_core::{CircuitBreakerConfig, Nanos, Snapshot, State};
+use fuseboard_core::{CircuitBreakerConfig, LatencySnapshot, Nanos, Snapshot, State};
 use std::time::{Duration, SystemTime};
 
 /// Everything that a [`Registry`](super::Registry) observes, read at one moment.
@@ -35,6 +35,8 @@ pub struct BreakerReport {
     pub snapshot: Snapshot,
     /// How long it has been in its state, or observed where it has never changed; in half-open, how long the last probe has been under way.
     pub in_state: Duration,
+    /// How long calls took, where `record_latency` is on.
+    pub latency: Option<LatencySnapshot>,
     /// What it runs with.
     pub config: CircuitBreakerConfig,
     /// Its last changes of state, oldest first: at most 50.
@@ -92,6 +94,7 @@ impl BreakerReport {
             board: board.map(str::to_owned),
             in_state,
             snapshot,
+            latency: None,
             config,
             changes: history.recent,
             times: history.times,

@@ -29,6 +29,7 @@ fn config(open_timeout: Duration) -> CircuitBreakerConfig {
     CircuitBreakerConfig {
         open_timeout,
         minimum_requests: 20,
+        record_latency: true,
         window: fuseboard::Window::Time {
             length: fuseboard::Nanos::from_secs(2),
             slots: 10,
@@ -96,6 +97,7 @@ impl Shop {
             while !ends.load(Ordering::Relaxed) {
                 if let Ok(permit) = breaker.try_acquire() {
                     let call = calls.fetch_add(1, Ordering::Relaxed);
+                    thread::sleep(Duration::from_micros(300 + 700 * (call % 7)));
                     permit.settle(if fails(call) {
                         Outcome::Failure
                     } else {

@@ -13,6 +13,7 @@ fn table() -> String {
             Instrument::Counter => "counter",
             Instrument::UpDownCounter => "up-down counter",
             Instrument::Gauge => "gauge",
+            Instrument::Histogram => "histogram",
             other => panic!("{other:?} has no word"),
         };
         let unit = if metric.unit.is_empty() {

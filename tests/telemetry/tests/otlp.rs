@@ -1,8 +1,11 @@
 //! What a collector receives over OTLP, and what becomes of a service whose collector is broken.
 
-use fuseboard::telemetry::{Instrument, METRICS, Registry, Telemetry, TelemetryOptions};
+use fuseboard::telemetry::{
+    Instrument, METRICS, Registry, Telemetry, TelemetryOptions, prometheus_text,
+};
 use fuseboard::{
-    Board, CircuitBreaker, CircuitBreakerConfig, ConcurrencyLimit, Rate, TokenBucketRateLimiter,
+    Board, CircuitBreaker, CircuitBreakerConfig, ConcurrencyLimit, ManualClock, Nanos, Rate,
+    TokenBucketRateLimiter,
 };
 use fuseboard_telemetry::{Manner, Receiver, plain, points, value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -18,7 +21,11 @@ fn start(registry: &Registry, receiver: &Receiver) -> Telemetry {
 
 /// A breaker that has opened once, and everything else that there is.
 fn everything(registry: &Registry) -> (CircuitBreaker, Board) {
-    let breaker = CircuitBreaker::new("payments", CircuitBreakerConfig::default());
+    let config = CircuitBreakerConfig {
+        record_latency: true,
+        ..CircuitBreakerConfig::default()
+    };
+    let breaker = CircuitBreaker::new("payments", config);
     registry.add_breaker(&breaker);
     for call in 0..20 {
         let permit = breaker.try_acquire().expect("closed");
@@ -60,6 +67,7 @@ fn o1_every_metric_of_the_table_arrives_and_nothing_else() {
             (Some(Data::Sum(sum)), Instrument::Counter) => sum.is_monotonic,
             (Some(Data::Sum(sum)), Instrument::UpDownCounter) => !sum.is_monotonic,
             (Some(Data::Gauge(_)), Instrument::Gauge) => true,
+            (Some(Data::ExponentialHistogram(_)), Instrument::Histogram) => continue,
             _ => false,
         };
         assert!(is_as_documented, "{metric:?}");
@@ -115,6 +123,65 @@ fn o1_the_numbers_are_those_of_the_snapshot() {
 }
 
 #[test]
+fn o1_latencies_arrive_as_an_exponential_histogram_of_seconds() {
+    let (registry, receiver) = (Registry::new(), Receiver::start(Manner::Takes));
+    let clock = ManualClock::new(Nanos::from_secs(1));
+    let config = CircuitBreakerConfig {
+        record_latency: true,
+        ..CircuitBreakerConfig::default()
+    };
+    let breaker = CircuitBreaker::with_clock("payments", config, clock);
+    let breaker = breaker.expect("good settings");
+    registry.add_breaker(&breaker);
+    for milliseconds in 1..=100 {
+        let permit = breaker.try_acquire().expect("closed");
+        breaker.clock().advance(Nanos::from_millis(milliseconds));
+        permit.success();
+    }
+    breaker.try_acquire().expect("closed").success();
+    assert!(start(&registry, &receiver).shutdown());
+    let received = receiver.received();
+    let metrics = received.metrics.last().expect("metrics");
+    let metric = metrics
+        .iter()
+        .find(|metric| metric.name == "fuseboard.call.duration");
+    let Some(Data::ExponentialHistogram(histogram)) = metric.and_then(|metric| metric.data.clone())
+    else {
+        panic!("no histogram: {metric:?}");
+    };
+    let point = &histogram.data_points[0];
+    assert_eq!(plain(&point.attributes)["fuseboard.name"], "payments");
+    assert_eq!(
+        (point.count, point.zero_count),
+        (101, 1),
+        "and one that took no time"
+    );
+    let sum = point.sum.unwrap_or_default();
+    assert!((sum / 5.05 - 1.0).abs() < 0.05, "{sum} s");
+    let buckets = point.positive.clone().expect("buckets");
+    let bound = |index: usize| {
+        let exponent = f64::from(buckets.offset) + index as f64;
+        (exponent * 2_f64.powi(-point.scale)).exp2()
+    };
+    let mut below = 0;
+    let p90 = buckets.bucket_counts.iter().position(|count| {
+        below += count;
+        below >= 90
+    });
+    let p90 = bound(p90.expect("it ends") + 1);
+    assert!((0.090..0.100).contains(&p90), "{p90} s");
+
+    let text = prometheus_text(&registry.report());
+    let line = |text: &str, of: &str| text.lines().any(|line| line.ends_with(of));
+    assert!(
+        line(&text, "_count{fuseboard_name=\"payments\"} 101"),
+        "{text}"
+    );
+    assert!(line(&text, ",le=\"0.134217728\"} 101"), "{text}");
+    assert!(line(&text, ",le=\"0.067108864\"} 68"), "{text}");
+}
+
+#[test]
 fn o1_names_beyond_the_limit_are_one_series_and_no_call_is_lost() {
     let registry = Registry::with_series_limit(3);
     let receiver = Receiver::start(Manner::Takes);
@@ -163,6 +230,48 @@ fn o1_a_change_of_state_is_a_log_record_with_its_reason() {
     assert_eq!((fact("calls"), fact("failures")), (Some("20"), Some("10")));
     assert_eq!(fact("failure_rate"), Some("0.5"));
     drop(kept);
+}
+
+#[test]
+fn o1_changes_on_a_board_are_told_whoever_caused_them_and_none_is_left_out() {
+    let (registry, receiver) = (Registry::new(), Receiver::start(Manner::Takes));
+    let board = Board::anonymous().expect("shared memory");
+    let ledger = board.breaker("ledger", CircuitBreakerConfig::default());
+    let ledger = ledger.expect("a free slot");
+    // Of former times: shown, but no news.
+    ledger.force_open();
+    ledger.reset();
+    std::thread::sleep(Duration::from_millis(20));
+    registry.add_board("shop", &board);
+    let telemetry = start(&registry, &receiver);
+    assert_eq!(registry.report().breakers[0].changes.len(), 2);
+    for _ in 0..20 {
+        ledger.try_acquire().expect("closed").failure();
+    }
+    ledger.reset();
+    ledger.disable();
+    let report = registry.report();
+    assert_eq!(report.breakers[0].changes.len(), 5);
+    assert!(telemetry.shutdown());
+    let logs = receiver.received().logs;
+    let told: Vec<_> = logs
+        .iter()
+        .map(|record| plain(&record.attributes))
+        .map(|facts| {
+            format!(
+                "{} {} {}",
+                facts["to"], facts["reason"], facts["fuseboard.board"]
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "open failure_rate shop",
+            "closed manual shop",
+            "disabled manual shop"
+        ]
+    );
 }
 
 #[test]

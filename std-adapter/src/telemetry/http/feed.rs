@@ -12,9 +12,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use fuseboard_core::{Counts, Window};
+use fuseboard_core::{Counts, LatencySnapshot, Window};
 use futures_util::stream;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -23,12 +24,51 @@ use std::time::{Duration, Instant, SystemTime};
 const STREAMS: u32 = 64;
 /// Changes of each breaker that a stream's event brings; `/snapshot` has all.
 const LAST_CHANGES: usize = 4;
+/// What is lately.
+const LATELY: Duration = Duration::from_secs(10);
 
 /// What streams share.
 pub(super) struct Feed {
     title: String,
     streams: ConcurrencyLimit,
     latest: Mutex<Option<(Instant, Arc<str>)>>,
+    lately: Mutex<Lately>,
+}
+
+/// Latencies of a while ago, so that those of the last calls can be told from those of all.
+struct Lately {
+    begun: Instant,
+    before: Latencies,
+    next: Latencies,
+}
+
+/// By board and name.
+type Latencies = HashMap<(Option<String>, String), LatencySnapshot>;
+
+impl Lately {
+    /// What was counted lately: in the last one to two [`LATELY`], as far as somebody looked.
+    fn of(&mut self, breakers: &[BreakerReport]) -> Vec<Option<LatencySnapshot>> {
+        let now = |breakers: &[BreakerReport]| -> Latencies {
+            let own = breakers.iter().filter_map(|breaker| {
+                let key = (breaker.board.clone(), breaker.name.clone());
+                Some((key, breaker.latency.clone()?))
+            });
+            own.collect()
+        };
+        if self.begun.elapsed() > LATELY {
+            self.begun = Instant::now();
+            self.before = std::mem::replace(&mut self.next, now(breakers));
+        }
+        let since = |breaker: &BreakerReport| {
+            let latency = breaker.latency.as_ref()?;
+            let before = self
+                .before
+                .get(&(breaker.board.clone(), breaker.name.clone()));
+            let lately = before.map(|before| latency.since(before));
+            Some(lately.unwrap_or_else(|| latency.clone()))
+        };
+        breakers.iter().map(since).collect()
+    }
 }
 
 impl Feed {
@@ -37,6 +77,11 @@ impl Feed {
             title,
             streams: ConcurrencyLimit::new(STREAMS),
             latest: Mutex::default(),
+            lately: Mutex::new(Lately {
+                begun: Instant::now(),
+                before: HashMap::new(),
+                next: HashMap::new(),
+            }),
         }
     }
 
@@ -49,7 +94,10 @@ impl Feed {
 impl Shared {
     fn json(&self, changes: usize) -> Value {
         let report = self.registry.report();
-        let mut value = everything(&report, changes);
+        let mut lately = (self.feed.lately.lock()).unwrap_or_else(PoisonError::into_inner);
+        let latencies = lately.of(&report.breakers);
+        drop(lately);
+        let mut value = everything(&report, &latencies, changes);
         value["title"] = self.feed.title.as_str().into();
         value["controls"] = self.controls.are_on().into();
         value["interval_ms"] = (self.interval.as_millis() as u64).into();
@@ -115,7 +163,7 @@ struct Following {
     _place: ConcurrencyPermit,
 }
 
-fn everything(report: &Report, changes: usize) -> Value {
+fn everything(report: &Report, latencies: &[Option<LatencySnapshot>], changes: usize) -> Value {
     let buckets = report.buckets.iter().map(|bucket| {
         json!({
             "name": bucket.name,
@@ -132,7 +180,8 @@ fn everything(report: &Report, changes: usize) -> Value {
             "limit": limit.limit,
         })
     });
-    let breakers = report.breakers.iter().map(|own| breaker(own, changes));
+    let breakers = report.breakers.iter().zip(latencies);
+    let breakers = breakers.map(|(own, latency)| breaker(own, latency.as_ref(), changes));
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "at": milliseconds(report.at),
@@ -163,7 +212,7 @@ fn processes(_: &Report) -> Value {
     json!([])
 }
 
-fn breaker(own: &BreakerReport, last: usize) -> Value {
+fn breaker(own: &BreakerReport, latency: Option<&LatencySnapshot>, last: usize) -> Value {
     let (snapshot, config) = (&own.snapshot, &own.config);
     let skipped = own.changes.len().saturating_sub(last);
     let changes = own.changes.iter().skip(skipped).map(change);
@@ -177,6 +226,7 @@ fn breaker(own: &BreakerReport, last: usize) -> Value {
         "retry_after_s": own.retry_after().map(|wait| wait.as_secs_f64()),
         "window": counts(snapshot.window),
         "overdue": snapshot.overdue,
+        "latency": latency.filter(|latency| latency.count() > 0).map(quantiles),
         "probes": {
             "in_flight": snapshot.in_flight,
             "successes": snapshot.probe_successes,
@@ -203,6 +253,17 @@ fn breaker(own: &BreakerReport, last: usize) -> Value {
     })
 }
 
+/// Of the last 10 to 20 seconds.
+fn quantiles(latency: &LatencySnapshot) -> Value {
+    let seconds = |share| latency.quantile(share).map(|time| time.get() as f64 / 1e9);
+    json!({
+        "p50_s": seconds(0.5),
+        "p90_s": seconds(0.9),
+        "p99_s": seconds(0.99),
+        "p999_s": seconds(0.999),
+    })
+}
+
 fn change(change: &Change) -> Value {
     json!({
         "at": milliseconds(change.at),
@@ -211,6 +272,7 @@ fn change(change: &Change) -> Value {
         "to": change.to.as_str(),
         "reason": change.cause.map(fuseboard_core::Cause::as_str),
         "counts": change.counts.map(counts),
+        "process": change.process,
     })
 }
 

@@ -1,5 +1,6 @@
 //! [`Carrier`]: takes requests to the collector, from whichever thread, and not for longer than there is patience.
 
+use super::latency::Latencies;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,11 +35,17 @@ pub(super) struct Carrier {
     client: reqwest::blocking::Client,
     timeout: Duration,
     patience: Patience,
+    /// What goes with each request.
+    more: Option<Latencies>,
 }
 
 impl Carrier {
     /// One that takes at most `timeout` for a request. `Err`: why it cannot be made.
-    pub(super) fn new(timeout: Duration, patience: &Patience) -> Result<Self, String> {
+    pub(super) fn new(
+        timeout: Duration,
+        patience: &Patience,
+        more: Option<Latencies>,
+    ) -> Result<Self, String> {
         // The client makes a runtime, which must not happen inside of another one.
         let client = thread::Builder::new()
             .spawn(|| reqwest::blocking::Client::builder().build())
@@ -50,6 +57,7 @@ impl Carrier {
             client,
             timeout,
             patience: patience.clone(),
+            more,
         })
     }
 
@@ -59,6 +67,15 @@ impl Carrier {
             let mut late = Response::new(Bytes::new());
             *late.status_mut() = reqwest::StatusCode::BAD_REQUEST;
             return Ok(late);
+        };
+        let request = match self.more.as_ref().map(Latencies::encoded) {
+            // What is compressed cannot be added to.
+            Some(more)
+                if !more.is_empty() && !request.headers().contains_key("content-encoding") =>
+            {
+                request.map(|body| [&body[..], &more].concat().into())
+            }
+            _ => request,
         };
         let mut request = reqwest::blocking::Request::try_from(request)?;
         *request.timeout_mut() = Some(timeout);

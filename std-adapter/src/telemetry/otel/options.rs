@@ -2,6 +2,7 @@
 
 use super::carrier::{Carrier, Patience};
 use super::error::TelemetryError;
+use super::latency::Latencies;
 use super::{Running, SHUTDOWN, Telemetry, TransitionLogger, register_metrics};
 use crate::telemetry::metrics::SCOPE;
 use crate::telemetry::registry::Registry;
@@ -12,6 +13,7 @@ use opentelemetry::propagation::TextMapCompositePropagator;
 use opentelemetry_otlp::{
     LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
 };
+use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
@@ -93,7 +95,7 @@ impl TelemetryOptions {
         };
         let mut transitions = None;
         if !is_disabled() {
-            self.build(&mut running)?;
+            self.build(&mut running, registry)?;
         }
         if let Some(meters) = &running.meters {
             register_metrics(registry, &meters.meter(SCOPE));
@@ -113,18 +115,18 @@ impl TelemetryOptions {
     }
 
     #[cfg(feature = "otlp-grpc")]
-    fn build(&self, running: &mut Running) -> Result<(), TelemetryError> {
+    fn build(&self, running: &mut Running, registry: &Registry) -> Result<(), TelemetryError> {
         if ![METRICS, TRACES, LOGS]
             .iter()
             .any(|signal| signal.is_grpc())
         {
-            return self.build_providers(running);
+            return self.build_providers(running, registry);
         }
         let runtime = grpc_runtime()?;
         let built = {
             // Channels belong to the runtime in which they are made, whose threads are our own.
             let _inside = runtime.enter();
-            self.build_providers(running)
+            self.build_providers(running, registry)
         };
         match built {
             Ok(()) => running.runtime = Some(runtime),
@@ -135,21 +137,32 @@ impl TelemetryOptions {
     }
 
     #[cfg(not(feature = "otlp-grpc"))]
-    fn build(&self, running: &mut Running) -> Result<(), TelemetryError> {
-        self.build_providers(running)
+    fn build(&self, running: &mut Running, registry: &Registry) -> Result<(), TelemetryError> {
+        self.build_providers(running, registry)
     }
 
-    fn build_providers(&self, running: &mut Running) -> Result<(), TelemetryError> {
+    fn build_providers(
+        &self,
+        running: &mut Running,
+        registry: &Registry,
+    ) -> Result<(), TelemetryError> {
+        let resource = Resource::builder().build();
         let patience = running.patience.clone();
         if METRICS.is_on()? {
             let builder = MetricExporter::builder();
             let exporter = match METRICS.protocol()? {
                 #[cfg(feature = "otlp-grpc")]
                 Protocol::Grpc => self.grpc(builder.with_tonic()).build(),
-                _ => self.http(METRICS, builder.with_http(), &patience)?.build(),
+                _ => {
+                    let more = Latencies::new(registry, &resource);
+                    self.http(METRICS, builder.with_http(), &patience, Some(more))?
+                }
+                .build(),
             };
             let exporter = exporter.map_err(|error| METRICS.refused(&error))?;
-            let builder = SdkMeterProvider::builder().with_periodic_exporter(exporter);
+            let builder = SdkMeterProvider::builder()
+                .with_periodic_exporter(exporter)
+                .with_resource(resource.clone());
             running.meters = Some(builder.build());
         }
         if TRACES.is_on()? {
@@ -157,10 +170,14 @@ impl TelemetryOptions {
             let exporter = match TRACES.protocol()? {
                 #[cfg(feature = "otlp-grpc")]
                 Protocol::Grpc => self.grpc(builder.with_tonic()).build(),
-                _ => self.http(TRACES, builder.with_http(), &patience)?.build(),
+                _ => self
+                    .http(TRACES, builder.with_http(), &patience, None)?
+                    .build(),
             };
             let exporter = exporter.map_err(|error| TRACES.refused(&error))?;
-            let builder = SdkTracerProvider::builder().with_batch_exporter(exporter);
+            let builder = SdkTracerProvider::builder()
+                .with_batch_exporter(exporter)
+                .with_resource(resource.clone());
             running.tracers = Some(builder.build());
         }
         if LOGS.is_on()? {
@@ -168,10 +185,14 @@ impl TelemetryOptions {
             let exporter = match LOGS.protocol()? {
                 #[cfg(feature = "otlp-grpc")]
                 Protocol::Grpc => self.grpc(builder.with_tonic()).build(),
-                _ => self.http(LOGS, builder.with_http(), &patience)?.build(),
+                _ => self
+                    .http(LOGS, builder.with_http(), &patience, None)?
+                    .build(),
             };
             let exporter = exporter.map_err(|error| LOGS.refused(&error))?;
-            let builder = SdkLoggerProvider::builder().with_batch_exporter(exporter);
+            let builder = SdkLoggerProvider::builder()
+                .with_batch_exporter(exporter)
+                .with_resource(resource.clone());
             running.loggers = Some(builder.build());
         }
         Ok(())
@@ -182,8 +203,9 @@ impl TelemetryOptions {
         signal: Signal,
         builder: B,
         patience: &Patience,
+        more: Option<Latencies>,
     ) -> Result<B, TelemetryError> {
-        let carrier = Carrier::new(signal.timeout(), patience);
+        let carrier = Carrier::new(signal.timeout(), patience, more);
         let carrier = carrier.map_err(|reason| signal.refused(&reason))?;
         let builder = builder
             .with_protocol(Protocol::HttpBinary)

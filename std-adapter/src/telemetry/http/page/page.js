@@ -63,6 +63,7 @@
     if (seconds < 7200) return Math.round(seconds / 60) + " min";
     return (seconds / 3600).toFixed(1) + " h";
   };
+  const short = (seconds) => span(seconds).replace(" ", "\u2009");
   const clock = (at) => new Date(at).toLocaleTimeString([], { hour12: false });
   const mark = (state, extra = "") => {
     const [text, path] = STATES[state] ?? [state, ""];
@@ -189,7 +190,7 @@
     put(parts.rejectedValue, number(now.gone), "/s");
     if (breaker.latency) {
       say(parts.speedLabel, "p50 · p99");
-      put(parts.speedValue, span(breaker.latency.p50_s) + " · " + span(breaker.latency.p99_s), "");
+      put(parts.speedValue, short(breaker.latency.p50_s), " · " + short(breaker.latency.p99_s));
       parts.speedValue.title = ["p50", "p90", "p99", "p999"].map((p) => p + " " + span(breaker.latency[p + "_s"])).join(", ");
     } else {
       const slow = config.slow_call_duration_s !== null;
@@ -376,7 +377,7 @@
         const judged = counts && counts.calls > 0 ? ` (${counts.failures} failed${counts.slow ? `, ${counts.slow} slow` : ""} of ${counts.calls})` : "";
         return row(when(change.at), change.name + (change.board ? ` (${change.board})` : ""),
           [mark(change.from), make("span", { class: "arrow", "aria-label": "to", text: "→" }), mark(change.to)],
-          (REASONS[change.reason] ?? "by another process") + judged);
+          (REASONS[change.reason] ?? "by another process") + judged + (change.process ? `, process ${change.process}` : ""));
       }), 4, "Nothing has changed since this page was opened.");
     }
     $("processes-section").hidden = report.processes.length === 0;
