@@ -1,4 +1,4 @@
-module fuseboard.dev/benches/peers/go
+module peers
 
 go 1.26.8
 

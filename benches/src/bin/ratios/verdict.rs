@@ -82,14 +82,10 @@ fn verdict<'a>(
         &|other| other.who == Who::Machine && other.name == row.limit,
         1,
     );
-    let peer = (row.who != Who::Machine)
-        .then(|| {
-            find(
-                &|other| other.who == Who::Peer && other.group == row.group,
-                one.threads,
-            )
-        })
-        .flatten();
+    let peer = find(
+        &|other| other.who == Who::Peer && other.group == row.group,
+        one.threads,
+    );
     let alone = find(&|other| std::ptr::eq(other, row), 1);
     let to_limit = limit.and_then(|limit| ratio(one, limit));
     let to_peer = peer.and_then(|peer| ratio(one, peer));
