@@ -193,6 +193,12 @@ fn raii() {
     every_way("raii");
 }
 
+/// S3, S5: the examples, among them a server whose forked workers share a board and are killed.
+#[test]
+fn examples() {
+    every_way("example");
+}
+
 #[test]
 fn the_c_header_in_cpp() {
     every_way("include");
