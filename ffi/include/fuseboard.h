@@ -15,8 +15,9 @@
  *   same for all calls on one handle; the others read CLOCK_MONOTONIC. A time that goes back is
  *   harmless: nothing is admitted earlier for it.
  * - Shares are in parts per million (500000 is one half): no floating point in the ABI.
- * - Only fb_X_new and fb_X_free (they allocate) and fb_breaker_on_transition may take a lock. All
- *   others are lock-free and allocate nothing.
+ * - Only fb_X_new, fb_X_free and fb_board_X (they allocate) and fb_breaker_on_transition may take a
+ *   lock. All others are lock-free and allocate nothing. On a board, the first use in a process and
+ *   one that finds something full make a few system calls, which do not wait either.
  * - An object can also stand in memory of the caller, of fb_X_size() bytes, made by fb_X_init: then
  *   nothing allocates. It refers to nothing else, and is gone when the memory is used for something
  *   else.

@@ -181,6 +181,41 @@ fn misuse() {
     every_way("misuse");
 }
 
+/// P1: every function that answers with a status, called with NULL and 0 for each argument, says `FB_EINVAL`; the others do nothing.
+#[test]
+fn null_is_a_status_everywhere() {
+    let record = std::fs::read_to_string(Path::new(CRATE).join("abi.txt")).unwrap();
+    let call = |line: &str| {
+        let (head, arguments) = line.split_once('(')?;
+        let name = head.rsplit([' ', '*']).next()?;
+        let zeros = match arguments.trim_end_matches(')') {
+            "void" => String::new(),
+            some => vec!["0"; some.split(',').count()].join(", "),
+        };
+        match head.strip_suffix(name)?.trim() {
+            "fb_status" => Some(format!("    asked(\"{name}\", {name}({zeros}));\n")),
+            "void" => Some(format!("    {name}({zeros});\n")),
+            _ => None,
+        }
+    };
+    let calls: Vec<_> = record.lines().filter_map(call).collect();
+    assert!(
+        calls.len() > 150,
+        "only {} functions were found",
+        calls.len()
+    );
+    let calls = calls.concat();
+    let source = scratch("nulls").join("nulls.c");
+    let program = format!(
+        "#include <fuseboard.h>\n#include <stdio.h>\n\
+         static void asked(const char *name, fb_status status)\n{{\n\
+         if (status != FB_EINVAL) printf(\"%s: %s\\n\", name, fb_status_string(status));\n}}\n\
+         int main(void)\n{{\n{calls}    return 0;\n}}\n"
+    );
+    std::fs::write(&source, program).unwrap();
+    assert_eq!(compile_and_run(&source), "");
+}
+
 /// W3, O1, K1, B3 and B4 from four threads.
 #[test]
 fn threads() {
