@@ -7,13 +7,14 @@ pub(crate) use place::{Place, Verb};
 use crate::clock::{Precision, TimeSource};
 use crate::config;
 use crate::errors::{self, seconds};
+use crate::latency::Latency;
 use crate::listeners::{Listeners, Telling};
 use crate::permit::Permit;
 use fuseboard_core::{CircuitBreaker, Nanos, RawPermit, Rejected, State};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Every size that the core allows: 63 slots of a time window, 1512 calls of a count window.
 const SLOTS: usize = 63;
@@ -50,7 +51,7 @@ impl Breaker {
         if !self.place.needs_time() {
             return Ok(Nanos::ZERO);
         }
-        let coarse = self.place.state() == State::Closed && !self.place.measures_duration();
+        let coarse = self.place.state() == State::Closed && !self.place.times_calls();
         let precision = if coarse {
             Precision::Coarse
         } else {
@@ -104,7 +105,7 @@ impl Breaker {
         let words = CircuitBreaker::try_new(config::core(&config::breaker(settings)?))
             .map_err(|error| errors::from_core(settings.py(), error))?;
         Ok(Self {
-            place: Place::Own(Box::new(words)),
+            place: Place::Own(Box::new(words), OnceLock::new()),
             name,
             time,
             classify,
@@ -151,6 +152,10 @@ impl Breaker {
                 totals.ignored,
             ),
         ))
+    }
+
+    fn latency(&self) -> Option<Latency> {
+        self.place.latency().map(Latency)
     }
 
     #[pyo3(signature = (duration = None))]

@@ -156,6 +156,7 @@ pub(crate) fn breaker(settings: &Bound<'_, PyDict>) -> PyResult<CircuitBreakerCo
             "open_timeout_max" => config.open_timeout_max = span(field, value)?.into(),
             "open_jitter" => config.open_jitter = decimal(field, value)?,
             "jitter_seed" => config.jitter_seed = Some(integer(field, value)?),
+            "record_latency" => config.record_latency = flag(field, value)?,
             "ramp_up" => config.ramp_up = span(field, value)?.into(),
             unknown => {
                 return Err(PyTypeError::new_err(format!(
@@ -188,7 +189,8 @@ pub(crate) fn core(config: &CircuitBreakerConfig) -> fuseboard_core::CircuitBrea
         .open_timeout_max(config.open_timeout_max.into())
         .open_jitter(config.open_jitter)
         .jitter_seed(config.jitter_seed.unwrap_or_default())
-        .ramp_up(config.ramp_up.into());
+        .ramp_up(config.ramp_up.into())
+        .record_latency(config.record_latency);
     match config.window {
         Some(window) => settings.window(window),
         None => settings,

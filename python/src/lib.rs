@@ -11,6 +11,7 @@ mod config;
 mod errors;
 mod guarded;
 mod keyed;
+mod latency;
 mod limiter;
 mod listeners;
 mod permit;
@@ -38,6 +39,8 @@ mod _native {
     use crate::guarded::guarded;
     #[pymodule_export]
     use crate::keyed::Keyed;
+    #[pymodule_export]
+    use crate::latency::Latency;
     #[pymodule_export]
     use crate::limiter::{RateLimiter, Reservation};
     #[pymodule_export]

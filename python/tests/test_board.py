@@ -248,6 +248,22 @@ def test_every_form_works_on_a_board(board: Board) -> None:
     assert (place.release(), limit.in_flight) == (False, 0)
 
 
+def test_latency_of_all_processes(board: Board) -> None:
+    breaker = board.breaker("timed", record_latency=True)
+
+    def child() -> int:
+        breaker.call(time.sleep, 0.002)
+        return 0
+
+    assert in_child(child) == 0
+    breaker.call(time.sleep, 0.002)
+    seen = breaker.latency()
+    assert seen is not None
+    assert seen.count == 2
+    assert (seen.quantile(0) or 0) >= 0.002
+    assert board.breaker("untimed").latency() is None
+
+
 def test_interrupt_in_a_listener_reaches_the_caller(board: Board) -> None:
     def interrupted(change: Transition) -> None:
         raise KeyboardInterrupt

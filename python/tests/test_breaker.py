@@ -11,6 +11,7 @@ from fuseboard import (
     CircuitBreaker,
     CircuitOpenError,
     CircuitState,
+    ConfigError,
     FuseboardError,
     ManualClock,
     Permit,
@@ -268,3 +269,37 @@ def test_real_clock() -> None:
     retry_after = breaker.snapshot().retry_after
     assert retry_after is not None
     assert 0 < retry_after <= 30
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_latency(make: MakeBreaker, clock: ManualClock, plain: bool) -> None:
+    breaker = make(minimum_requests=1000, record_latency=True)
+    seen = breaker.latency()
+    assert seen is not None
+    assert (seen.count, seen.quantile(0.5)) == (0, None)
+    call = breaker(clock.advance) if plain else lambda span: breaker.call(clock.advance, span)
+    for millis in range(1, 101):
+        call(millis / 1000)
+    breaker.acquire().ignore()
+    with pytest.raises(OSError, match="down"):
+        breaker(fail)()
+    seen = breaker.latency()
+    assert seen is not None
+    assert seen.count == 101
+    assert 5.05 * 0.95 <= seen.sum <= 5.05 * 1.05
+    assert 0.99 <= (seen.quantile(0.99) or 0) * 10 <= 1.08
+    assert repr(seen).startswith("<Latency of 101 calls: half within 0.0")
+    with pytest.raises(ConfigError, match="share is 2"):
+        seen.quantile(2)
+    assert make().latency() is None
+
+
+def test_latency_of_calls_that_began_before_it_was_asked_for(make: MakeBreaker) -> None:
+    breaker = make()
+    permit = breaker.acquire()
+    breaker.configure(record_latency=True)
+    permit.success()
+    breaker.call(len, "")
+    seen = breaker.latency()
+    assert seen is not None
+    assert seen.count == 1

@@ -29,7 +29,7 @@ from ._limiter import (
     SlidingWindowRateLimiter,
     TokenBucketRateLimiter,
 )
-from ._native import ConcurrencyPermit, ManualClock, Permit, Reservation, RetryBudget, Window
+from ._native import ConcurrencyPermit, Latency, ManualClock, Permit, Reservation, RetryBudget, Window
 from ._pipeline import Pipeline
 from ._policy import Policy
 from ._rate_limit import RateLimit
@@ -57,6 +57,7 @@ __all__ = [
     "Hedge",
     "Key",
     "KeyedRateLimiter",
+    "Latency",
     "LeakyBucket",
     "ManualClock",
     "Permit",

@@ -16,7 +16,7 @@ from ._decorate import acall, call, decorate
 from ._entered import Entered
 from ._errors import ConfigError
 from ._events import CircuitState, Counts, Snapshot, Totals, Transition, transition
-from ._native import Permit, Window
+from ._native import Latency, Permit, Window
 from ._runtime import Clock, system_clock
 
 _P = ParamSpec("_P")
@@ -42,6 +42,7 @@ class Settings(TypedDict, total=False):
     open_jitter: float
     jitter_seed: int
     ramp_up: Duration
+    record_latency: bool
 
 
 class CircuitBreaker:
@@ -77,6 +78,7 @@ class CircuitBreaker:
         open_jitter: Lengthens each opening by up to this share; 0 to 1.
         jitter_seed: Where the jitter's draws start.
         ramp_up: After closing, the admitted share rises from a tenth to all over this time.
+        record_latency: Counts how long each call takes, for `latency()`.
         failures: Exceptions that are failures: a type, a tuple of types, or a predicate. Any other
             `Exception` is a success: the callee answered.
         ignore: Exceptions that count as nothing.
@@ -126,6 +128,7 @@ class CircuitBreaker:
         open_jitter: float = 0.0,
         jitter_seed: int = 0,
         ramp_up: Duration = 0.0,
+        record_latency: bool = False,
         failures: ExceptionFilter = Exception,
         ignore: ExceptionFilter = (),
         is_failure: Callable[[Any], bool] | None = None,
@@ -152,6 +155,7 @@ class CircuitBreaker:
             "open_jitter": open_jitter,
             "jitter_seed": jitter_seed,
             "ramp_up": ramp_up,
+            "record_latency": record_latency,
         }
         spans: Settings = {}
         if window_size is not None:
@@ -207,6 +211,10 @@ class CircuitBreaker:
             Counts(*window),
             Totals(*totals),
         )
+
+    def latency(self) -> Latency | None:
+        """How long calls took that ended in success or failure; `None` unless `record_latency` is on."""
+        return self._core.latency()
 
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """Decorates a plain function, an `async def`, a generator or an async generator."""

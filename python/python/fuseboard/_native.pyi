@@ -16,6 +16,7 @@ __all__ = [
     "ConcurrencyPermit",
     "Guarded",
     "Keyed",
+    "Latency",
     "ManualClock",
     "Permit",
     "RateLimiter",
@@ -81,6 +82,23 @@ class ConcurrencyPermit:
         traceback: TracebackType | None,
         /,
     ) -> Literal[False]: ...
+
+@final
+class Latency:
+    """How long calls took, as of one moment."""
+
+    @property
+    def count(self) -> int:
+        """Calls."""
+
+    @property
+    def sum(self) -> float:
+        """Seconds of all calls together, at most 4.6 % off."""
+
+    def quantile(self, share: float, /) -> float | None:
+        """Seconds within which this share of the calls ended, at most 9.1 % too long; `None` where there
+        was none.
+        """
 
 @final
 class ManualClock:
@@ -174,6 +192,7 @@ class Breaker:
         tuple[int, int, int],
         tuple[int, int, int, int, int],
     ]: ...
+    def latency(self) -> Latency | None: ...
     def force_open(self, duration: float | timedelta | None = None) -> None: ...
     def disable(self) -> None: ...
     def metrics_only(self) -> None: ...

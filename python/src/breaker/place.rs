@@ -8,21 +8,30 @@ use crate::listeners::Telling;
 use crate::listeners::stop_of_this_thread;
 use fuseboard::CircuitBreakerConfig;
 use fuseboard_core::{
-    CircuitBreaker, ConfigError, Nanos, Observer, Outcome, RawPermit, Rejected, Settled, Snapshot,
-    State,
+    CircuitBreaker, ConfigError, LatencyHistogram, LatencySnapshot, Nanos, Observer, Outcome,
+    RawPermit, Rejected, Settled, Snapshot, State,
 };
 use pyo3::prelude::*;
+use std::sync::OnceLock;
 
 /// The core's breaker.
 pub(crate) enum Place {
     /// In this process. Boxed: its cache lines are aligned more strictly than Python allocates objects.
-    Own(Box<CircuitBreaker<SLOTS>>),
+    Own(Box<CircuitBreaker<SLOTS>>, OnceLock<Box<LatencyHistogram>>),
     /// In a named slot of a board, on the system's clock.
     #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
     Board {
         breaker: fuseboard::CircuitBreaker,
         board: fuseboard::Board,
     },
+}
+
+/// When a call began that nobody needs to know of: it is not slow, however long it takes.
+const UNTIMED: Nanos = Nanos::MAX;
+
+#[inline]
+fn times_calls(words: &CircuitBreaker<SLOTS>) -> bool {
+    words.measures_duration() || words.records_latency()
 }
 
 /// What an operator does.
@@ -56,8 +65,7 @@ impl Place {
     #[inline]
     pub(crate) fn acquire_at_once(&self) -> Option<RawPermit> {
         match self {
-            // Not slow, however long it takes: nobody knows when it began.
-            Self::Own(words) if !words.measures_duration() => words.acquire_at_once(Nanos::MAX),
+            Self::Own(words, _) if !times_calls(words) => words.acquire_at_once(UNTIMED),
             _ => None,
         }
     }
@@ -68,7 +76,7 @@ impl Place {
         telling: Telling<'_, '_>,
     ) -> PyResult<Result<RawPermit, Rejected>> {
         let (answer, told) = match self {
-            Self::Own(words) => {
+            Self::Own(words, _) => {
                 let answer = words.acquire(now, &telling);
                 (answer, telling.end(()))
             }
@@ -92,12 +100,16 @@ impl Place {
         telling: Telling<'_, '_>,
     ) -> PyResult<bool> {
         let settled = match self {
-            Self::Own(words) => {
+            Self::Own(words, latency) => {
                 let settled = if weight == 1 {
                     words.settle(raw, outcome, now, &telling)
                 } else {
                     words.settle_weighted(raw, outcome, weight, now, &telling)
                 };
+                if words.records_latency() && raw.started() != UNTIMED {
+                    let latency = latency.get_or_init(Box::default);
+                    latency.record_call(raw, outcome, now);
+                }
                 telling.end(settled)?
             }
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
@@ -112,7 +124,7 @@ impl Place {
     /// The caller says that the call did not take place.
     pub(crate) fn cancel(&self, raw: RawPermit, telling: Telling<'_, '_>) -> PyResult<bool> {
         match self {
-            Self::Own(words) => {
+            Self::Own(words, _) => {
                 let settled = words.cancel(raw, &telling);
                 telling.end(settled == Settled::Recorded)
             }
@@ -124,7 +136,7 @@ impl Place {
     /// Nobody settled it. What a forked child has of its parent's is the parent's to give back.
     pub(crate) fn forget(&self, raw: RawPermit) {
         match self {
-            Self::Own(words) => {
+            Self::Own(words, _) => {
                 words.cancel(raw, &());
             }
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
@@ -135,16 +147,16 @@ impl Place {
     #[inline]
     pub(crate) fn state(&self) -> State {
         match self {
-            Self::Own(words) => words.state(),
+            Self::Own(words, _) => words.state(),
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
             Self::Board { breaker, .. } => breaker.state(),
         }
     }
 
     #[inline]
-    pub(crate) fn measures_duration(&self) -> bool {
+    pub(crate) fn times_calls(&self) -> bool {
         match self {
-            Self::Own(words) => words.measures_duration(),
+            Self::Own(words, _) => times_calls(words),
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
             Self::Board { .. } => false,
         }
@@ -153,20 +165,31 @@ impl Place {
     /// On a board the time is the adapter's.
     #[inline]
     pub(crate) fn needs_time(&self) -> bool {
-        matches!(self, Self::Own(_))
+        matches!(self, Self::Own(..))
     }
 
     pub(crate) fn snapshot(&self, now: Nanos) -> Snapshot {
         match self {
-            Self::Own(words) => words.snapshot(now),
+            Self::Own(words, _) => words.snapshot(now),
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
             Self::Board { breaker, .. } => breaker.snapshot(),
         }
     }
 
+    /// How long calls took; `None` unless that is recorded.
+    pub(crate) fn latency(&self) -> Option<LatencySnapshot> {
+        match self {
+            Self::Own(words, latency) => words
+                .records_latency()
+                .then(|| latency.get_or_init(Box::default).snapshot()),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::Board { breaker, .. } => breaker.latency(),
+        }
+    }
+
     pub(crate) fn operate(&self, verb: Verb, now: Nanos, telling: Telling<'_, '_>) -> PyResult<()> {
         match self {
-            Self::Own(words) => operate(words, verb, now, &telling),
+            Self::Own(words, _) => operate(words, verb, now, &telling),
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
             Self::Board { breaker, board } => {
                 // Claims the name again, if it was removed.
@@ -186,7 +209,7 @@ impl Place {
 
     pub(crate) fn configure(&self, config: CircuitBreakerConfig) -> Result<(), ConfigError> {
         match self {
-            Self::Own(words) => words.configure(crate::config::core(&config)),
+            Self::Own(words, _) => words.configure(crate::config::core(&config)),
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
             Self::Board { breaker, .. } => breaker.configure(config),
         }
