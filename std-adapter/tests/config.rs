@@ -11,6 +11,8 @@ mod formats;
 mod hostile;
 #[path = "config/lints.rs"]
 mod lints;
+#[path = "config/pipelines.rs"]
+mod pipelines;
 #[path = "config/reload.rs"]
 mod reload;
 #[path = "config/schema.rs"]

@@ -10,8 +10,10 @@ use std::time::Duration;
 /// Settings of a timeout in a configuration file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeoutSettings {
-    /// How long a call may take; at least 1 ns.
+    /// How long a call may take, all its attempts together; at least 1 ns.
     pub limit: Duration,
+    /// How long each attempt may take; below `limit`. Default `None`: only `limit` counts.
+    pub attempt_limit: Option<Duration>,
 }
 
 /// How pauses between attempts are scattered, in a configuration file.
@@ -66,10 +68,15 @@ impl Kind for TimeoutSettings {
     fn start() -> Self {
         Self {
             limit: Duration::MAX,
+            attempt_limit: None,
         }
     }
 
     fn check(&self, _: bool) -> Result<(), Clash> {
+        if self.attempt_limit.is_some_and(|limit| limit >= self.limit) {
+            let message = "must be below `limit`, which is for all attempts together";
+            return Err(Clash::new("attempt_limit", message));
+        }
         Ok(())
     }
 

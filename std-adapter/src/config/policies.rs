@@ -4,6 +4,8 @@
 mod attempts;
 mod home;
 mod kinds;
+#[cfg(feature = "pipeline")]
+mod pipeline;
 mod reload;
 mod watch;
 

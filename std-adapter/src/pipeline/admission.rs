@@ -4,6 +4,7 @@ use crate::adaptive::{AdaptiveLimit, AdaptivePermit};
 use crate::breaker::CircuitBreaker;
 use crate::call::{CallError, PolicyKind};
 use crate::clock::Clock;
+use crate::limiter::{ConcurrencyLimit, ConcurrencyPermit};
 use crate::pipeline::CallOptions;
 use crate::queue::{ConcurrencyQueue, QueuePermit};
 use crate::rate_limit::{RateLimit, Turn};
@@ -74,6 +75,7 @@ impl<C: Clock + Send + Sync> Gate for CircuitBreaker<C> {
 /// Whose places are limited.
 #[derive(Debug)]
 pub(super) enum Places {
+    Limit(ConcurrencyLimit),
     Queue(ConcurrencyQueue),
     Adaptive(AdaptiveLimit),
     Shedding(LoadShedding),
@@ -111,6 +113,9 @@ impl Admission {
         }
         held.place = match &self.places {
             None => Place::None,
+            Some(Places::Limit(limit)) => {
+                Place::Limit(limit.try_acquire().map_err(by(PolicyKind::Concurrency))?)
+            }
             Some(Places::Queue(queue)) => {
                 Place::Queue(queue.acquire().await.map_err(by(PolicyKind::Concurrency))?)
             }
@@ -152,6 +157,7 @@ impl fmt::Debug for Admission {
 
 enum Place {
     None,
+    Limit(#[expect(dead_code, reason = "held for its drop")] ConcurrencyPermit),
     Queue(#[expect(dead_code, reason = "held for its drop")] QueuePermit),
     Adaptive(AdaptivePermit),
     Shedding(SheddingPermit),
@@ -174,7 +180,7 @@ impl Held<'_> {
         match std::mem::replace(&mut self.place, Place::None) {
             Place::Adaptive(permit) => permit.settle(load),
             Place::Shedding(permit) => permit.settle(load),
-            Place::Queue(_) | Place::None => {}
+            Place::Limit(_) | Place::Queue(_) | Place::None => {}
         }
     }
 }

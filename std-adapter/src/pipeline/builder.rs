@@ -7,6 +7,7 @@ use crate::chaos::Chaos;
 use crate::classify::ByResult;
 use crate::clock::Clock;
 use crate::hedge::Hedge;
+use crate::limiter::ConcurrencyLimit;
 use crate::pipeline::admission::{Admission, Places};
 use crate::pipeline::order::{self, Seen};
 use crate::pipeline::stage::Stage;
@@ -93,6 +94,11 @@ impl<K> PipelineBuilder<K> {
     /// So many calls at once, and a line of those that wait.
     pub fn concurrency(self, queue: ConcurrencyQueue) -> Self {
         self.places(PolicyKind::Concurrency, Places::Queue(queue))
+    }
+
+    /// So many calls at once, and no line; also of all processes together, on a board.
+    pub fn concurrency_limit(self, limit: ConcurrencyLimit) -> Self {
+        self.places(PolicyKind::Concurrency, Places::Limit(limit))
     }
 
     /// As many calls at once as the dependency bears.

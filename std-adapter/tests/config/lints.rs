@@ -91,7 +91,7 @@ const ROWS: [(&str, &str, &str); 23] = [
     ),
     (
         "slow_beyond_timeout",
-        "{timeouts: {x: {limit: 2s}}, breakers: {x: {slow_call_duration: 2s}}}",
+        "{timeouts: {x: {limit: 9s, attempt_limit: 2s}}, breakers: {x: {slow_call_duration: 2s}}}",
         "{timeouts: {x: {limit: 2s}}, breakers: {x: {slow_call_duration: 1s}}}",
     ),
     (
@@ -116,7 +116,7 @@ const ROWS: [(&str, &str, &str); 23] = [
     ),
     (
         "hedge_beyond_timeout",
-        "{timeouts: {x: {limit: 2s}}, hedges: {x: {delay: 2s}}}",
+        "{timeouts: {x: {limit: 9s, attempt_limit: 2s}}, hedges: {x: {delay: 2s}}}",
         "{timeouts: {x: {limit: 2s}}, hedges: {x: {delay: 1s}}}",
     ),
 ];

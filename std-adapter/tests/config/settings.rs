@@ -14,8 +14,11 @@ pub(super) const SECTIONS: [&str; 6] = [
 ];
 
 /// What must be given, and so stands beside the setting that is tried.
-pub(super) const NEEDED: [(&str, &str, &str); 2] =
-    [("rate_limits", "rate", "10/s"), ("hedges", "delay", "1s")];
+pub(super) const NEEDED: [(&str, &str, &str); 3] = [
+    ("rate_limits", "rate", "10/s"),
+    ("timeouts", "limit", "1 year"),
+    ("hedges", "delay", "1s"),
+];
 
 /// A setting with values that it takes and values that it refuses.
 struct Row {
@@ -252,6 +255,7 @@ fn rows() -> Vec<Row> {
             counts(json!([0, -1, 4_294_967_296_u64])),
         ),
         row("timeouts", "limit", spans.clone(), no_spans.clone()),
+        row("timeouts", "attempt_limit", spans.clone(), no_spans.clone()),
         row(
             "retries",
             "max_attempts",

@@ -19,12 +19,13 @@ pub(super) const OF_HEDGES: [&Check<HedgeSettings>; 1] = [&HEDGE_BEYOND_TIMEOUT]
 pub(super) const SLOW_BEYOND_TIMEOUT: Check<TimeoutSettings> = Check {
     lint: Lint {
         id: "slow_beyond_timeout",
-        when: "`limit` is not above the `slow_call_duration` of the breaker of the same name",
+        when: "`attempt_limit` (or `limit`, where it is not given) is not above the `slow_call_duration` of the breaker of the same name",
         reason: "a call is cut off before it can be slow, so that none ever is",
         help: "lower slow_call_duration, or remove it: a call that is cut off counts as failed",
     },
     find: |seen| {
-        let limit = seen.policy.config.limit;
+        let config = &seen.policy.config;
+        let limit = config.attempt_limit.unwrap_or(config.limit);
         let slow = seen
             .all
             .breakers
@@ -33,7 +34,11 @@ pub(super) const SLOW_BEYOND_TIMEOUT: Check<TimeoutSettings> = Check {
             .slow_call_duration?;
         Harm::when(
             limit <= slow,
-            "limit",
+            if config.attempt_limit.is_some() {
+                "attempt_limit"
+            } else {
+                "limit"
+            },
             format!(
                 "calls of breakers.{} are slow after {}",
                 seen.name,
@@ -126,12 +131,13 @@ pub(super) const ATTEMPTS_BEYOND_DEADLINE: Check<RetrySettings> = Check {
 pub(super) const HEDGE_BEYOND_TIMEOUT: Check<HedgeSettings> = Check {
     lint: Lint {
         id: "hedge_beyond_timeout",
-        when: "`delay` is not below the `limit` of the timeout of the same name",
+        when: "`delay` is not below the `attempt_limit` (or `limit`) of the timeout of the same name",
         reason: "a call is cut off before it is made a second time",
         help: "set delay to what nine of ten calls take",
     },
     find: |seen| {
-        let limit = seen.all.timeouts.get(seen.name)?.config.limit;
+        let timeout = &seen.all.timeouts.get(seen.name)?.config;
+        let limit = timeout.attempt_limit.unwrap_or(timeout.limit);
         Harm::when(
             seen.policy.config.delay >= limit,
             "delay",
