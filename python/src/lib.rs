@@ -1,6 +1,7 @@
 //! `fuseboard._native`: the core for Python. Each method converts, calls, and converts back; what
 //! is Python's own business (decorators, `with`, exception classes) is Python, in `python/fuseboard`.
 
+mod adaptive;
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 mod board;
 mod breaker;
@@ -24,6 +25,8 @@ mod _native {
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
 
+    #[pymodule_export]
+    use crate::adaptive::{Adaptive, AdaptivePermit};
     #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
     #[pymodule_export]
     use crate::board::Board;

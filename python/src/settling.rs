@@ -3,7 +3,7 @@
 use crate::breaker::Breaker;
 use crate::errors;
 use fuseboard_core::{Outcome, RawPermit};
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyRecursionError};
 use pyo3::prelude::*;
 
 impl Breaker {
@@ -91,6 +91,10 @@ impl Breaker {
     ) -> PyResult<bool> {
         match outcome {
             Ok(outcome) => self.settle(py, raw, outcome, 1),
+            // The call ended for want of stack, and there is none left to judge or to report that.
+            Err(error) if error.is_instance_of::<PyRecursionError>(py) => {
+                self.settle(py, raw, Outcome::Ignored, 1)
+            }
             Err(error) => {
                 let contained = errors::contain(py, error, judge.bind(py));
                 let ignored = self.settle(py, raw, Outcome::Ignored, 1);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._adaptive import AdaptiveLimit, AdaptiveSettings, Algorithm
 from ._board import Board, WhenDifferent
 from ._breaker import CircuitBreaker, Settings
 from ._concurrency import ConcurrencyLimit
@@ -29,7 +30,7 @@ from ._limiter import (
     SlidingWindowRateLimiter,
     TokenBucketRateLimiter,
 )
-from ._native import ConcurrencyPermit, Latency, ManualClock, Permit, Reservation, RetryBudget, Window
+from ._native import AdaptivePermit, ConcurrencyPermit, Latency, ManualClock, Permit, Reservation, RetryBudget, Window
 from ._pipeline import Pipeline
 from ._policy import Policy
 from ._rate_limit import RateLimit
@@ -37,6 +38,10 @@ from ._retry import Backoff, Retry
 from ._timeout import Timeout
 
 __all__ = [
+    "AdaptiveLimit",
+    "AdaptivePermit",
+    "AdaptiveSettings",
+    "Algorithm",
     "Backoff",
     "CallTimeoutError",
     "Board",

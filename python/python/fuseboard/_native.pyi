@@ -10,6 +10,8 @@ __all__ = [
     "CAUSES",
     "REASONS",
     "STATES",
+    "Adaptive",
+    "AdaptivePermit",
     "Board",
     "Breaker",
     "Concurrency",
@@ -56,6 +58,45 @@ class Permit:
     def raised(self, exception: BaseException, /) -> bool:
         """The call raised; the breaker's `failures` and `ignore` judge the exception."""
 
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> Literal[False]: ...
+
+@final
+class Adaptive:
+    def __new__(
+        cls,
+        name: str,
+        algorithm: str,
+        given: Mapping[str, object],
+        clock: Callable[[], int] | None,
+    ) -> Self: ...
+    def acquire(self) -> AdaptivePermit: ...
+    def limit(self) -> int: ...
+    def in_flight(self) -> int: ...
+    def baseline(self) -> float | None: ...
+    def configure(self, algorithm: str, given: Mapping[str, object]) -> None: ...
+
+@final
+class AdaptivePermit:
+    """One place of an `AdaptiveLimit`, settled exactly once. One that is never settled is ignored."""
+
+    def success(self) -> bool:
+        """The call succeeded; how long it took is a sample."""
+
+    def failure(self) -> bool:
+        """The call was dropped by the callee, or timed out: the limit goes down."""
+
+    def ignore(self) -> bool:
+        """The call says nothing about the callee's load."""
+
+    def returned(self, _result: object, /) -> bool: ...
+    def raised(self, exception: BaseException, /) -> bool: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self,

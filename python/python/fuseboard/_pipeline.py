@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
+from ._adaptive import AdaptiveLimit
 from ._breaker import CircuitBreaker
 from ._concurrency import ConcurrencyLimit
 from ._decorate import Guard, decorate
 from ._errors import ConfigError
 from ._fallback import Fallback
 from ._limiter import RateLimiter, SlidingWindowRateLimiter, _Refunding
-from ._native import ConcurrencyPermit, Permit
+from ._native import AdaptivePermit, ConcurrencyPermit, Permit
 from ._policy import Policy
 from ._retry import Retry
 from ._timeout import Timeout
@@ -20,7 +21,7 @@ from ._timeout import Timeout
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-Admission: TypeAlias = CircuitBreaker | RateLimiter | ConcurrencyLimit
+Admission: TypeAlias = CircuitBreaker | RateLimiter | ConcurrencyLimit | AdaptiveLimit
 """A policy that decides whether the call is made."""
 
 
@@ -99,7 +100,7 @@ def _check(policies: tuple[object, ...]) -> None:
         raise ConfigError("pipeline", "pipeline has no policy; allowed: at least 1")
     retries = 0
     for place, policy in enumerate(policies):
-        if not isinstance(policy, (Policy, CircuitBreaker, RateLimiter, ConcurrencyLimit)):
+        if not isinstance(policy, (Policy, CircuitBreaker, RateLimiter, ConcurrencyLimit, AdaptiveLimit)):
             raise TypeError(f"a policy must be one of this package, not {type(policy).__name__}")
         outside = policies[:place]
         if isinstance(policy, Fallback) and any(
@@ -153,7 +154,7 @@ class _Part:
 
     def __init__(self, policy: Admission) -> None:
         self.policy = policy
-        self.permit: Permit | ConcurrencyPermit | None = None
+        self.permit: Permit | ConcurrencyPermit | AdaptivePermit | None = None
         if isinstance(policy, RateLimiter):
             policy.admit()
         else:
@@ -162,6 +163,8 @@ class _Part:
     def undo(self) -> None:
         if isinstance(self.permit, Permit):
             self.permit.cancel()
+        elif isinstance(self.permit, AdaptivePermit):
+            self.permit.ignore()
         elif self.permit is not None:
             self.permit.release()
         elif isinstance(self.policy, _Refunding):
