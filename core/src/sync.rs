@@ -115,6 +115,7 @@ called! {
     fn fetch_max(other) -> u64;
     fn fetch_min(other) -> u64;
     fn fetch_and(other) -> u64;
+    fn fetch_or(other) -> u64;
 }
 
 /// A `const fn` in the code that ships; loom's atomics have no `const` constructor, and shuttle's a destructor.

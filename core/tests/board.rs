@@ -1,9 +1,9 @@
 //! The board in memory of one process: claims, generations, places of owners, and words that somebody else has written.
 
 use fuseboard_core::{
-    Board, Cause, CircuitBreakerConfig, ClaimError, ClockOrigin, LayoutError, Nanos, Observer,
-    Outcome, Owner, Policy, Rate, Reason, SlotId, SlotName, State, TokenBucketConfig, Transition,
-    TransitionCursor, WhenDifferent, Window,
+    Board, Cause, CircuitBreaker, CircuitBreakerConfig, ClaimError, ClockOrigin, LayoutError,
+    Nanos, Observer, Outcome, Owner, Policy, Rate, Reason, SlotId, SlotName, State,
+    TokenBucketConfig, Transition, TransitionCursor, WhenDifferent, Window,
 };
 use proptest::prelude::*;
 use std::sync::Barrier;
@@ -291,11 +291,18 @@ fn o1_a_board_counts_latency_where_it_is_asked_to() {
     call(Outcome::Success);
     assert_eq!(breaker.latency().snapshot().count(), 0);
     let asked = quiet.record_latency(true);
+    // Who asks for it has it, and who does not takes it from nobody.
+    for (config, when) in [
+        (asked, REFUSE),
+        (quiet, REFUSE),
+        (quiet, WhenDifferent::Update),
+        (quiet.minimum_requests(9), WhenDifferent::Update),
+    ] {
+        assert_eq!(breakers.claim(B, &name("x"), &config, when), Ok(id));
+        assert!(breaker.config().record_latency && breaker.is_intact());
+    }
     let differs = breakers.claim(A, &name("x"), &asked, REFUSE);
     assert_eq!(differs, Err(ClaimError::Differs));
-    let update = WhenDifferent::Update;
-    assert_eq!(breakers.claim(A, &name("x"), &asked, update), Ok(id));
-    assert!(breaker.config().record_latency && breaker.is_intact());
     for outcome in [Outcome::Success, Outcome::Failure, Outcome::Ignored] {
         call(outcome);
     }
@@ -305,6 +312,9 @@ fn o1_a_board_counts_latency_where_it_is_asked_to() {
     assert_eq!((snapshot.count(), snapshot.short()), (3, 1));
     assert!(snapshot.p50() >= Some(Nanos::from_secs(2)));
 
+    CircuitBreaker::configure(breaker, quiet).expect("a good configuration");
+    call(Outcome::Success);
+    assert_eq!(breaker.latency().snapshot().count(), 3);
     breakers.remove(id);
     for text in ["a", "b", "c", "d"] {
         let id = breakers.claim(A, &name(text), &asked, REFUSE).unwrap();

@@ -37,6 +37,10 @@ pub trait Policy: sealed::Sealed {
     #[doc(hidden)]
     fn configure(&self, config: &Self::Config) -> Result<(), ConfigError>;
 
+    /// What every claimer gets who asks for it, whatever others have asked for.
+    #[doc(hidden)]
+    fn oblige(&self, _: &Self::Config) {}
+
     /// Takes from it what a dead owner held.
     #[doc(hidden)]
     fn reclaim(&self, _: Owner) {}
@@ -76,14 +80,22 @@ impl Policy for BoardBreaker {
         CircuitBreaker::renew(self, *config)
     }
 
-    /// The jitter's seed may differ: it is drawn, not chosen.
+    /// The jitter's seed may differ: it is drawn, not chosen. So may `record_latency`: who asks for it has it.
     fn runs_with(&self, config: &CircuitBreakerConfig) -> Result<bool, ConfigError> {
         CircuitBreaker::runs_with(self, *config)
     }
 
-    /// The jitter's seed stays: another would move the deadline of an open period.
+    /// The jitter's seed stays: another would move the deadline of an open period. So do latencies that others have asked for.
     fn configure(&self, config: &CircuitBreakerConfig) -> Result<(), ConfigError> {
-        CircuitBreaker::configure(self, config.jitter_seed(self.jitter_seed()))
+        let records = config.record_latency || self.records_latency();
+        let config = config.jitter_seed(self.jitter_seed());
+        CircuitBreaker::configure(self, config.record_latency(records))
+    }
+
+    fn oblige(&self, config: &CircuitBreakerConfig) {
+        if config.record_latency && !fault!("board_latency_for_the_first") {
+            CircuitBreaker::record_latency(self);
+        }
     }
 }
 

@@ -154,6 +154,7 @@ impl<P: Policy, const SLOTS: usize> Section<P, SLOTS> {
                         WhenDifferent::Keep => {}
                     }
                 }
+                policy.oblige(config);
                 return Ok(id);
             }
             let (slot, drafted, id) = match draft {

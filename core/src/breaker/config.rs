@@ -248,7 +248,8 @@ impl CircuitBreakerConfig {
     }
 
     /// Whether whoever keeps a [`LatencyHistogram`](crate::LatencyHistogram) beside the breaker counts in it how long calls take: a
-    /// [board](crate::BoardBreaker) does, and hosts do; the breaker itself has none.
+    /// [board](crate::BoardBreaker) does, and hosts do; the breaker itself has none. On a board who asks for it
+    /// turns it on for all, and who does not may claim the name all the same.
     #[must_use]
     pub const fn record_latency(mut self, is_on: bool) -> Self {
         self.record_latency = is_on;

@@ -25,7 +25,12 @@ impl<const SLOTS: usize, const STRIPES: usize> CircuitBreaker<SLOTS, STRIPES> {
         Ok(())
     }
 
-    /// Whether `config` is what it runs with, but for the seed of the jitter, which is drawn.
+    /// From now on latencies are recorded.
+    pub(crate) fn record_latency(&self) {
+        self.settings.record_latency();
+    }
+
+    /// Whether `config` is what it runs with, but for the seed of the jitter, which is drawn, and `record_latency`, which decides nothing.
     pub(crate) fn runs_with(&self, config: CircuitBreakerConfig) -> Result<bool, ConfigError> {
         Ok(self.settings.are(&config.settings(SLOTS)?))
     }

@@ -66,14 +66,19 @@ impl SettingsWords {
         self.store(settings);
     }
 
-    /// Whether these are the settings, but for the seed of the jitter.
+    /// From now on latencies are recorded.
+    pub(crate) fn record_latency(&self) {
+        // Relaxed: see the head of the file.
+        self.thresholds.fetch_or(RECORDS_LATENCY, Ordering::Relaxed);
+    }
+
+    /// Whether these are the settings, but for the seed of the jitter, and whether latencies are recorded.
     pub(crate) fn are(&self, settings: &Settings) -> bool {
         let packed = Packed::from(settings);
         [
             (&self.shape, packed.shape),
             (&self.slot, settings.geometry.slot.get()),
             (&self.slow_call_duration, settings.slow_call_duration.get()),
-            (&self.thresholds, packed.thresholds),
             (&self.minimum, settings.minimum),
             (&self.open_timeout, settings.open.timeout.get()),
             (&self.open_timeout_max, settings.open.timeout_max.get()),
@@ -84,6 +89,7 @@ impl SettingsWords {
         ]
         .into_iter()
         .all(|(word, value)| word.load(READ) == value)
+            && (self.thresholds.load(READ) ^ packed.thresholds) & !RECORDS_LATENCY == 0
     }
 
     /// Takes over everything but the window's shape.

@@ -77,7 +77,7 @@ pub struct CircuitBreakerConfig {
     /// at once.
     pub ramp_up: Duration,
     /// Counts how long each call takes, in [`latency`](crate::CircuitBreaker::latency): one addition and two precise readings of the clock a
-    /// call, some 40 ns. Default `false`.
+    /// call, some 40 ns. On a board who asks for it turns it on for all processes. Default `false`.
     pub record_latency: bool,
 }
 

@@ -176,6 +176,14 @@ pub(super) const BREAKERS: Section<CircuitBreakerConfig> = Section {
             Some("\"0s\""),
             "After closing, the admitted share rises from a tenth to all over this time.",
         ),
+        Setting::new(
+            "record_latency",
+            Take::Switch {
+                set: |to, is_on| to.record_latency = is_on,
+            },
+            Some("false"),
+            "Whether to count how long each call takes: one addition and two precise readings of the clock a call.",
+        ),
     ],
 };
 

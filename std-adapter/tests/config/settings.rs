@@ -203,6 +203,12 @@ fn rows() -> Vec<Row> {
             without_zero(&no_spans, &json!("0s")),
         ),
         row(
+            "breakers",
+            "record_latency",
+            json!([true, false]),
+            json!(["true", 1, 0, "yes", {}, []]),
+        ),
+        row(
             "rate_limits",
             "rate",
             json!([

@@ -354,5 +354,6 @@ pub(crate) fn settings(config: &CircuitBreakerConfig) -> Vec<(&'static str, Sett
         ("open_timeout_max", span(config.open_timeout_max)),
         ("open_jitter", Setting::Number(config.open_jitter)),
         ("ramp_up", span(config.ramp_up)),
+        ("record_latency", Setting::Switch(config.record_latency)),
     ]
 }
