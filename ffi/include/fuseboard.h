@@ -81,6 +81,11 @@
 #define FB_BREAKER_SIZE 1024
 
 /**
+ * Bytes that every saved breaker fits into.
+ */
+#define FB_BREAKER_SAVED_SIZE 2048
+
+/**
  * How many of its last changes of state a breaker keeps.
  */
 #define FB_TRANSITIONS_KEPT 8
@@ -540,6 +545,13 @@ typedef struct fb_throttle fb_throttle;
  * A token bucket: admits `units` each `per_ns`, and up to `burst` at once.
  */
 typedef struct fb_token_bucket fb_token_bucket;
+
+/**
+ * A lease of a token bucket, for one thread: it takes a batch of units at once and hands them out
+ * without touching what other threads write. Its units count as taken, so the bucket's limit
+ * holds.
+ */
+typedef struct fb_token_lease fb_token_lease;
 
 /**
  * Settings of a breaker. Fill it with fb_breaker_config_init, then change what you need: a struct
@@ -1252,6 +1264,62 @@ fb_status fb_breaker_configure(const struct fb_breaker *breaker,
 
 #if defined(FB_HOSTED)
 /**
+ * State, window and totals as bytes that fb_breaker_restore takes. Probes in flight are not kept:
+ * nobody would report them.
+ *
+ * `memory`, `memory_size`: FB_BREAKER_SAVED_SIZE bytes are enough. `used`: written; how many hold
+ * the breaker.
+ * Returns: FB_OK; FB_ESIZE when the memory is too small; FB_FULL; FB_EINVAL. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_breaker_save(const struct fb_breaker *breaker,
+                          void *memory,
+                          size_t memory_size,
+                          size_t *used);
+#endif
+
+/**
+ * fb_breaker_save at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_breaker_save. Threads: any. Signals: safe.
+ */
+fb_status fb_breaker_save_at(const struct fb_breaker *breaker,
+                             uint64_t now_ns,
+                             void *memory,
+                             size_t memory_size,
+                             size_t *used);
+
+#if defined(FB_HOSTED)
+/**
+ * Takes over what fb_breaker_save gave, also that of another process; before other threads have
+ * the breaker. Permits given before are stale.
+ *
+ * `away_ns`: the time that passed between the two, 0 where nobody knows. `memory`, `memory_size`:
+ * the bytes.
+ * Returns: FB_OK; FB_ELAYOUT when they were not saved by a breaker of this version with a window
+ * of the same kind and size, then it is as it was; FB_EINVAL, also for one of a board. Threads:
+ * one. Signals: not safe.
+ */
+fb_status fb_breaker_restore(struct fb_breaker *breaker,
+                             uint64_t away_ns,
+                             const void *memory,
+                             size_t memory_size);
+#endif
+
+/**
+ * fb_breaker_restore at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_breaker_restore. Threads: one. Signals: not
+ * safe.
+ */
+fb_status fb_breaker_restore_at(struct fb_breaker *breaker,
+                                uint64_t now_ns,
+                                uint64_t away_ns,
+                                const void *memory,
+                                size_t memory_size);
+
+#if defined(FB_HOSTED)
+/**
  * Reads state and counters; disturbs no decision.
  *
  * `snapshot`: its struct_size must be set; the rest is written.
@@ -1529,6 +1597,137 @@ fb_status fb_token_bucket_drain(const struct fb_token_bucket *bucket);
  * `now_ns`: the time. Returns: as fb_token_bucket_drain. Threads: any. Signals: safe.
  */
 fb_status fb_token_bucket_drain_at(const struct fb_token_bucket *bucket, uint64_t now_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a token bucket whose rate rises from a share to the whole while it is used: for a backend
+ * with cold caches.
+ *
+ * `units`, `per_ns`, `burst`: as for fb_token_bucket_new. `warm_up_ns`: how long it takes to get
+ * warm, at least 1; it cools as long without a request. `cold_factor`: how many times as long each
+ * unit takes at first, 1 to 1000; usual: 3. `out`: the new handle, for fb_token_bucket_free; NULL
+ * unless FB_OK. `error`: may be NULL; names the refused setting, "rate", "burst", "warm_up" or
+ * "cold_factor".
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_token_bucket_new_with_warm_up(uint64_t units,
+                                           uint64_t per_ns,
+                                           uint64_t burst,
+                                           uint64_t warm_up_ns,
+                                           uint32_t cold_factor,
+                                           struct fb_token_bucket **out,
+                                           struct fb_error *error);
+#endif
+
+/**
+ * fb_token_bucket_new_with_warm_up in memory of the caller, as fb_token_bucket_init.
+ *
+ * `memory`, `memory_size`: at least fb_token_bucket_size() bytes. The rest: as for
+ * fb_token_bucket_new_with_warm_up.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_token_bucket_init_with_warm_up(void *memory,
+                                            size_t memory_size,
+                                            uint64_t units,
+                                            uint64_t per_ns,
+                                            uint64_t burst,
+                                            uint64_t warm_up_ns,
+                                            uint32_t cold_factor,
+                                            struct fb_token_bucket **out,
+                                            struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a lease, with no units yet.
+ *
+ * `bucket`: not of a board; it must outlive the lease. `batch`: units taken at once.
+ * `lifetime_ns`: after so long they go back. `out`: the new handle, for fb_token_lease_free; NULL
+ * unless FB_OK. `error`: may be NULL; nothing is refused.
+ * Returns: FB_OK; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_token_lease_new(const struct fb_token_bucket *bucket,
+                             uint64_t batch,
+                             uint64_t lifetime_ns,
+                             struct fb_token_lease **out,
+                             struct fb_error *error);
+#endif
+
+/**
+ * How many bytes fb_token_lease_init needs, wherever they begin.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_token_lease_size(void);
+
+/**
+ * fb_token_lease_new in memory of the caller, which stays where it is as long as the handle is
+ * used and is never given to fb_token_lease_free.
+ *
+ * `memory`, `memory_size`: at least fb_token_lease_size() bytes. The rest: as for
+ * fb_token_lease_new.
+ * Returns: FB_OK; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_token_lease_init(void *memory,
+                              size_t memory_size,
+                              const struct fb_token_bucket *bucket,
+                              uint64_t batch,
+                              uint64_t lifetime_ns,
+                              struct fb_token_lease **out,
+                              struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Frees a lease; its units are lost unless fb_token_lease_give_back was called.
+ *
+ * `lease`: from fb_token_lease_new, not used by any thread any more; or NULL, then nothing
+ * happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_token_lease_free(struct fb_token_lease *lease);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * Takes `cost` units, all or none, from the lease as far as it has them.
+ *
+ * `cost`: the request's weight, usually 1. `retry_after_ns`: may be NULL; 0 with FB_OK, else how
+ * long until this request can be admitted if nobody else takes the place, or FB_RETRY_UNKNOWN.
+ * Returns: FB_OK; FB_LIMITED; FB_NEVER when `cost` is more than the burst; FB_EINVAL. Threads:
+ * one. Signals: safe.
+ */
+fb_status fb_token_lease_try_acquire(struct fb_token_lease *lease,
+                                     uint64_t cost,
+                                     uint64_t *retry_after_ns);
+#endif
+
+/**
+ * fb_token_lease_try_acquire at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_token_lease_try_acquire. Threads: one. Signals:
+ * safe.
+ */
+fb_status fb_token_lease_try_acquire_at(struct fb_token_lease *lease,
+                                        uint64_t cost,
+                                        uint64_t now_ns,
+                                        uint64_t *retry_after_ns);
+
+#if defined(FB_HOSTED)
+/**
+ * Gives the units that are left back to the bucket, less what has flowed in since.
+ *
+ * Returns: FB_OK; FB_EINVAL. Threads: one. Signals: safe.
+ */
+fb_status fb_token_lease_give_back(struct fb_token_lease *lease);
+#endif
+
+/**
+ * fb_token_lease_give_back at a given time.
+ *
+ * `now_ns`: the time. Returns: as fb_token_lease_give_back. Threads: one. Signals: safe.
+ */
+fb_status fb_token_lease_give_back_at(struct fb_token_lease *lease, uint64_t now_ns);
 
 #if defined(FB_HOSTED)
 /**
@@ -2190,6 +2389,23 @@ fb_status fb_keyed_available_at(const struct fb_keyed *keyed,
                                 size_t key_size,
                                 uint64_t now_ns,
                                 uint64_t *available);
+
+#if defined(FB_HOSTED)
+/**
+ * How many keys have a place now, because their bucket is not full; looks at all places.
+ *
+ * `live`: written; at most the capacity.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_keyed_live(const struct fb_keyed *keyed, size_t *live);
+#endif
+
+/**
+ * fb_keyed_live at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_keyed_live. Threads: any. Signals: safe.
+ */
+fb_status fb_keyed_live_at(const struct fb_keyed *keyed, uint64_t now_ns, size_t *live);
 
 /**
  * How many times a key found no place, since the limiter was made.

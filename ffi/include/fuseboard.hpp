@@ -693,6 +693,23 @@ public:
         });
     }
 
+    /// State, window and totals as bytes that `restore` takes; empty where there are none.
+    std::string save() const
+    {
+        std::string bytes(FB_BREAKER_SAVED_SIZE, 0);
+        std::size_t used = 0;
+        if (fb_breaker_save(native_, &bytes[0], bytes.size(), &used) != FB_OK) used = 0;
+        bytes.resize(used);
+        return bytes;
+    }
+    /// Takes over what `save` gave; `away` is the time that has passed since. Before other threads
+    /// have the breaker. False, and nothing has changed, when the bytes are not of such a breaker.
+    bool restore(std::string_view bytes, nanos away = std::chrono::seconds(0)) noexcept
+    {
+        return !bytes.empty() &&
+               fb_breaker_restore(native_, away.count(), bytes.data(), bytes.size()) == FB_OK;
+    }
+
     /// Calls `listener` at each change of state, on the thread that caused it; once for a breaker.
     /// It must live as long as the breaker, and not throw. False when there is one already.
     template <class Listener> bool on_transition(Listener &listener) const noexcept
@@ -838,6 +855,37 @@ public:
 
 private:
     explicit token_bucket(fb_token_bucket *native) noexcept : owner(native) {}
+};
+
+/// Units of a token bucket taken some at a time, for one thread that asks very often. What it has
+/// left when it is destroyed goes back. The bucket must outlive it.
+class token_lease {
+public:
+    static expected<token_lease, error> make(const token_bucket &bucket, std::uint64_t batch,
+                                             nanos lifetime)
+    {
+        return detail::made<token_lease, fb_token_lease>([&](fb_token_lease **out, fb_error *why) {
+            return fb_token_lease_new(bucket.native_handle(), batch, lifetime.count(), out, why);
+        });
+    }
+    static token_lease adopt(fb_token_lease *native) noexcept { return token_lease(native); }
+    token_lease(token_lease &&other) noexcept : native_(std::exchange(other.native_, nullptr)) {}
+    token_lease &operator=(token_lease &&) = delete;
+    ~token_lease()
+    {
+        (void)fb_token_lease_give_back(native_);
+        fb_token_lease_free(native_);
+    }
+    /// Takes `cost` units, all or none.
+    expected<void, rejected> try_acquire(std::uint64_t cost = 1) noexcept
+    {
+        return detail::decided(
+            [&](auto *wait) { return fb_token_lease_try_acquire(native_, cost, wait); });
+    }
+
+private:
+    explicit token_lease(fb_token_lease *native) noexcept : native_(native) {}
+    fb_token_lease *native_;
 };
 
 /// At most so many in any window, exactly.

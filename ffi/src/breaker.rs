@@ -72,6 +72,16 @@ impl fb_breaker {
         Ok(&self.core)
     }
 
+    /// The words of one that is on no board, for what nobody else may see; else `FB_EINVAL`.
+    #[allow(clippy::unnecessary_wraps, reason = "only a board refuses")]
+    fn own(&mut self) -> Result<&mut CircuitBreaker, fb_status> {
+        #[cfg(all(feature = "board", target_os = "linux"))]
+        if self.board.is_some() {
+            return Err(fb_status::FB_EINVAL);
+        }
+        Ok(&mut self.core)
+    }
+
     fn admit(&self, now: Nanos) -> Result<RawPermit, Rejected> {
         #[cfg(all(feature = "board", target_os = "linux"))]
         if let Some(slot) = &self.board {
@@ -341,3 +351,5 @@ pub unsafe extern "C" fn fb_breaker_state(breaker: *const fb_breaker) -> fb_stat
 pub mod weighted;
 
 pub mod manual;
+
+pub mod saved;

@@ -24,11 +24,27 @@ enum Words {
 }
 
 impl fb_token_bucket {
+    fn new(words: TokenBucketRateLimiter) -> Self {
+        Self {
+            words: Words::Own(words),
+        }
+    }
+
     /// One whose words are in a slot of a board.
     #[cfg(all(feature = "board", target_os = "linux"))]
     pub(crate) fn on_board(slot: RawTokenBucket) -> Self {
         Self {
             words: Words::Board(slot),
+        }
+    }
+
+    /// The words of one that is on no board, else `FB_EINVAL`.
+    #[allow(clippy::unnecessary_wraps, reason = "only a board refuses")]
+    fn own(&self) -> Result<&TokenBucketRateLimiter, fb_status> {
+        match &self.words {
+            Words::Own(words) => Ok(words),
+            #[cfg(all(feature = "board", target_os = "linux"))]
+            Words::Board(_) => Err(fb_status::FB_EINVAL),
         }
     }
 
@@ -60,9 +76,7 @@ unsafe fn make(
         error::clear(error)?;
         handle::write(out, core::ptr::null_mut())?;
         let rate = Rate::new(units, Nanos::new(per_ns));
-        let made = TokenBucketRateLimiter::try_new(rate, burst).map(|words| fb_token_bucket {
-            words: Words::Own(words),
-        });
+        let made = TokenBucketRateLimiter::try_new(rate, burst).map(fb_token_bucket::new);
         error::give(place, out, error, made)
     }
 }
@@ -312,3 +326,7 @@ pub unsafe extern "C" fn fb_token_bucket_reset(bucket: *const fb_token_bucket) -
 
 // Last, so that the header tells of making and asking first.
 pub mod reserving;
+
+pub mod warm_up;
+
+pub mod lease;

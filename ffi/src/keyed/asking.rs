@@ -202,6 +202,43 @@ pub unsafe extern "C" fn fb_keyed_available_at(
     entry(|| unsafe { count(keyed, key, key_size, Nanos::new(now_ns), available) })
 }
 
+/// # Safety
+///
+/// `keyed` is null or a live handle; `live` is null or valid for a write.
+unsafe fn count_keys(
+    keyed: *const fb_keyed,
+    now: Nanos,
+    live: *mut usize,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promises are the same.
+    unsafe { handle::write(live, handle::shared(keyed)?.core.live(now)) }?;
+    Ok(fb_status::FB_OK)
+}
+
+/// How many keys have a place now, because their bucket is not full; looks at all places.
+///
+/// `live`: written; at most the capacity.
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[cfg(feature = "std")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_keyed_live(keyed: *const fb_keyed, live: *mut usize) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { count_keys(keyed, clock::monotonic(), live) })
+}
+
+/// fb_keyed_live at a given time.
+///
+/// `now_ns`: the time. The rest, and Returns: as fb_keyed_live. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_keyed_live_at(
+    keyed: *const fb_keyed,
+    now_ns: u64,
+    live: *mut usize,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { count_keys(keyed, Nanos::new(now_ns), live) })
+}
+
 /// How many times a key found no place, since the limiter was made.
 ///
 /// `overflows`: written. When it grows, the capacity is too small for the keys there are.

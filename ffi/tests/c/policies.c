@@ -41,6 +41,44 @@ static void token_buckets(void)
     EXPECT(wait == SECOND);
 }
 
+static void leases(void)
+{
+    fb_token_bucket *bucket;
+    fb_token_lease *lease, *here;
+    uint64_t wait, units;
+
+    EXPECT(fb_token_bucket_new(10, SECOND, 100, &bucket, NULL) == FB_OK);
+    EXPECT(fb_token_lease_new(bucket, 10, SECOND, &lease, NULL) == FB_OK);
+    EXPECT(fb_token_lease_try_acquire_at(lease, 3, 0, &wait) == FB_OK && wait == 0);
+    EXPECT(fb_token_bucket_available_at(bucket, 0, &units) == FB_OK && units == 90);
+    EXPECT(fb_token_lease_try_acquire_at(lease, 101, 0, &wait) == FB_NEVER);
+    EXPECT(fb_token_lease_give_back_at(lease, 0) == FB_OK);
+    EXPECT(fb_token_bucket_available_at(bucket, 0, &units) == FB_OK && units == 97);
+    EXPECT(fb_token_lease_init(odd, ODD_SIZE, bucket, 10, SECOND, &here, NULL) == FB_OK);
+    EXPECT(fb_token_lease_try_acquire(here, 1, NULL) == FB_OK && fb_token_lease_give_back(here) == FB_OK);
+    EXPECT(fb_token_lease_init(odd, 8, bucket, 10, SECOND, &here, NULL) == FB_ESIZE);
+    fb_token_lease_free(lease);
+    fb_token_bucket_free(bucket);
+}
+
+static void warm_up(void)
+{
+    fb_token_bucket *bucket;
+    fb_error error;
+
+    EXPECT(fb_token_bucket_new_with_warm_up(10, SECOND, 1, 0, 3, &bucket, &error) == FB_ECONFIG);
+    EXPECT(strcmp(error.field, "warm_up") == 0);
+    EXPECT(fb_token_bucket_new_with_warm_up(10, SECOND, 1, SECOND, 0, &bucket, &error) == FB_ECONFIG);
+    EXPECT(strcmp(error.field, "cold_factor") == 0);
+    EXPECT(fb_token_bucket_new_with_warm_up(10, SECOND, 1, 10 * SECOND, 3, &bucket, &error) == FB_OK);
+    EXPECT(fb_token_bucket_try_acquire_at(bucket, 1, SECOND, NULL) == FB_OK);
+    /* A warm one would have the next unit after a tenth of a second. */
+    EXPECT(fb_token_bucket_try_acquire_at(bucket, 1, SECOND + SECOND / 10, NULL) == FB_LIMITED);
+    EXPECT(fb_token_bucket_try_acquire_at(bucket, 1, SECOND + SECOND / 10 * 3, NULL) == FB_OK);
+    fb_token_bucket_free(bucket);
+    EXPECT(fb_token_bucket_init_with_warm_up(odd, ODD_SIZE, 10, SECOND, 1, SECOND, 3, &bucket, NULL) == FB_OK);
+}
+
 static void sliding_counters(void)
 {
     fb_sliding_counter *counter;
@@ -135,6 +173,7 @@ static void keyed_limiters(void)
     fb_keyed *keyed;
     fb_error error;
     uint64_t wait, units;
+    size_t places;
 
     EXPECT(fb_keyed_new(1, SECOND, 2, 8, 7, &keyed, &error) == FB_ECONFIG && keyed == NULL);
     EXPECT(strcmp(error.field, "when_full") == 0);
@@ -162,6 +201,9 @@ static void keyed_limiters(void)
     EXPECT(fb_keyed_refund_at(keyed, "alice", 5, 1, SECOND) == FB_OK);
     EXPECT(fb_keyed_available_at(keyed, "alice", 5, SECOND, &units) == FB_OK && units == 1);
     EXPECT(fb_keyed_overflows(keyed, &units) == FB_OK && units == 0);
+    EXPECT(fb_keyed_live_at(keyed, SECOND, &places) == FB_OK && places == 3);
+    EXPECT(fb_keyed_live_at(keyed, 100 * SECOND, &places) == FB_OK && places == 0);
+    EXPECT(fb_keyed_live(keyed, &places) == FB_OK);
     EXPECT(fb_keyed_configure(keyed, 0, SECOND, 2, &error) == FB_ECONFIG);
     EXPECT(fb_keyed_configure(keyed, 1, SECOND, 4, NULL) == FB_OK);
     EXPECT(fb_keyed_available_at(keyed, "carol", 5, SECOND, &units) == FB_OK && units == 4);
@@ -374,6 +416,8 @@ static void codels(void)
 int main(void)
 {
     token_buckets();
+    leases();
+    warm_up();
     sliding_counters();
     fixed_windows();
     leaky_buckets();

@@ -64,6 +64,11 @@ static void verbs()
     EXPECT(breaker.state() == fb::state::closed);
     auto changed = breaker.configure(fb::breaker_config().window(fb::window::count(5)));
     EXPECT(!changed && std::strcmp(changed.error().field(), "window") == 0);
+    fb::breaker copy = of("window=consecutive(1)");
+    breaker.force_open();
+    EXPECT(copy.restore(breaker.save()) && copy.state() == fb::state::forced_open);
+    EXPECT(!copy.restore("") && !copy.restore("no breaker"));
+    breaker.reset();
     fb::breaker other = std::move(breaker);
     EXPECT(breaker.native_handle() == nullptr && breaker.try_acquire().error().reason == FB_EINVAL);
     breaker = std::move(other);
@@ -156,6 +161,17 @@ static void limiters()
     bucket->drain();
     bucket->reset();
     EXPECT(bucket->available() == 1);
+
+    {
+        const auto shared = fb::token_bucket::make(fb::rate::per_hour(1), 10);
+        {
+            auto lease = fb::token_lease::make(*shared, 4, 1h);
+            EXPECT(lease && lease->try_acquire() && shared->available() == 6);
+            auto moved = *std::move(lease);
+            EXPECT(moved.try_acquire() && shared->available() == 6);
+        }
+        EXPECT(shared->available() == 8);
+    }
 
     auto log = fb::sliding_log::make(1, 1s);
     EXPECT(log && log->try_acquire() && log->available() == 0);

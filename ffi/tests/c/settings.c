@@ -68,6 +68,39 @@ static void memory_of_the_program(void)
     EXPECT(fb_breaker_state(breaker) == FB_STATE_OPEN);
 }
 
+/* What a program knew before it started again. */
+static void saved(void)
+{
+    unsigned char bytes[FB_BREAKER_SAVED_SIZE];
+    fb_breaker_config config, other;
+    fb_breaker *before, *after, *different;
+    fb_permit permit;
+    uint64_t wait;
+    size_t used;
+
+    EXPECT(fb_breaker_config_parse(&config, sizeof config, "minimum_requests=1", NULL) == FB_OK);
+    EXPECT(fb_breaker_new(&config, &before, NULL) == FB_OK);
+    EXPECT(fb_breaker_new(&config, &after, NULL) == FB_OK);
+    EXPECT(fb_breaker_try_acquire_at(before, 100 * SECOND, &permit, NULL) == FB_OK);
+    EXPECT(fb_breaker_settle_at(before, &permit, FB_FAILURE, 100 * SECOND) == FB_OK);
+    EXPECT(fb_breaker_save_at(before, 110 * SECOND, bytes, 8, &used) == FB_ESIZE && used == 0);
+    EXPECT(fb_breaker_save_at(before, 110 * SECOND, bytes, sizeof bytes, &used) == FB_OK);
+    EXPECT(used > 0 && used <= sizeof bytes);
+    EXPECT(fb_breaker_restore_at(after, 1000 * SECOND, 5 * SECOND, bytes, used - 1) == FB_ELAYOUT);
+    EXPECT(fb_breaker_state(after) == FB_STATE_CLOSED);
+    EXPECT(fb_breaker_restore_at(after, 1000 * SECOND, 5 * SECOND, bytes, used) == FB_OK);
+    EXPECT(fb_breaker_state(after) == FB_STATE_OPEN);
+    EXPECT(fb_breaker_check_at(after, 1000 * SECOND, &wait) == FB_OPEN && wait == 15 * SECOND);
+    EXPECT(fb_breaker_config_parse(&other, sizeof other, "window=count(5)", NULL) == FB_OK);
+    EXPECT(fb_breaker_new(&other, &different, NULL) == FB_OK);
+    EXPECT(fb_breaker_restore(different, 0, bytes, used) == FB_ELAYOUT);
+    EXPECT(fb_breaker_save(different, bytes, sizeof bytes, &used) == FB_OK);
+    EXPECT(fb_breaker_restore(different, 0, bytes, used) == FB_OK);
+    fb_breaker_free(before);
+    fb_breaker_free(after);
+    fb_breaker_free(different);
+}
+
 static void changes(void)
 {
     fb_breaker_config config;
@@ -120,6 +153,7 @@ int main(void)
 {
     text();
     memory_of_the_program();
+    saved();
     changes();
     puts("settings: ok");
     return 0;
