@@ -32,6 +32,8 @@ pub enum Need {
     PkgConfig,
     /// `valgrind`.
     Valgrind,
+    /// `promtool`.
+    Promtool,
     /// Chromium and `chromedriver`.
     Browser,
     /// `rotel-agent`, a collector, in the virtual environment.
@@ -95,6 +97,11 @@ impl Need {
             Self::Valgrind => {
                 let there = || succeeds(place.command("valgrind").arg("--version"));
                 system("valgrind", &["valgrind"], there).map(|()| Prepared::Ready)
+            }
+            Self::Promtool => {
+                let there = || succeeds(place.command("promtool").arg("--version"));
+                system("Prometheus' tool (`promtool`)", &["prometheus"], there)
+                    .map(|()| Prepared::Ready)
             }
             Self::Browser => {
                 let there = || succeeds(place.command("chromedriver").arg("--version"));

@@ -196,6 +196,7 @@ pub const SUITES: &[Suite] = &[
     telemetry::TELEMETRY,
     telemetry::COLLECTOR,
     telemetry::DASHBOARD,
+    telemetry::PROMETHEUS,
     nightly::MIRI,
     nightly::SANITIZERS,
     native::INTERRUPT,

@@ -70,3 +70,23 @@ pub const DASHBOARD: Suite = Suite {
         Reader::Libtest,
     )],
 };
+
+/// Prometheus' own tool.
+pub const PROMETHEUS: Suite = Suite {
+    name: "prometheus",
+    about: "rules, alerts and metrics as `promtool` judges them",
+    needs: &[Need::Promtool],
+    steps: &[cargo(
+        &[
+            "test",
+            "--no-fail-fast",
+            "-p",
+            "fuseboard-telemetry",
+            "--features",
+            "promtool",
+            "--test",
+            "promtool",
+        ],
+        Reader::Libtest,
+    )],
+};
