@@ -185,3 +185,8 @@ struct ConfigurationGuide;
 #[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../../docs/redis.md")]
 struct RedisGuide;
+
+/// And those of the guide to services.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../../docs/services.md")]
+struct ServicesGuide;

@@ -1,6 +1,7 @@
 //! The project's own commands.
 
 mod faults;
+mod features;
 mod install;
 mod need;
 mod peers;
@@ -56,6 +57,12 @@ enum Task {
         /// Plays every test under each, and records in tests/faults/README.md which fail.
         #[arg(long)]
         bless: bool,
+    },
+    /// Builds the adapter with none, each and all of its features, and counts the crates that it pulls in.
+    Features {
+        /// Also the heavy features, and the pairs that touch.
+        #[arg(long)]
+        deep: bool,
     },
     /// Writes VERIFICATION.md: which test shows which promise.
     Verification,
@@ -128,6 +135,10 @@ fn main() -> ExitCode {
         }
         Task::Test { names, deep, .. } => test(&names, deep),
         Task::Faults { names, bless } => faults(&names, bless),
+        Task::Features { deep } => {
+            let is_deep = deep || std::env::var_os("FUSEBOARD_DEEP").is_some();
+            Place::find().and_then(|place| features::check(&place.root, is_deep))
+        }
         Task::Verification => verification(),
         Task::InstallC { prefix, profile } => install_c(&prefix, &profile),
         Task::Conformance { arguments } => conformance(&arguments),

@@ -110,6 +110,15 @@ pub const SUITES: &[Suite] = &[
         )],
     },
     Suite {
+        name: "features",
+        about: "the adapter builds with none, each and all of its features, and pulls in few crates; with --deep the pairs that touch",
+        needs: &[],
+        steps: &[cargo(
+            &["run", "--quiet", "-p", "xtask", "--", "features"],
+            Reader::Conformance,
+        )],
+    },
+    Suite {
         name: "tidy",
         about: "the house rules: orderings explained, files short, map and README true",
         needs: &[],

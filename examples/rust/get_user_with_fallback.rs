@@ -1,9 +1,9 @@
 //! A guarded HTTP client with a fallback, against a server that it starts itself.
 
 use fuseboard::{CircuitBreakerConfig, CircuitBreakerError, CircuitState, ResilientHttpClient};
+use fuseboard_examples::{direct, serve};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The user from the service, or the last one seen while the service is being left alone.
@@ -26,16 +26,21 @@ async fn get_user_with_fallback(
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = start_server()?;
+    // It answers two requests, fails the next two, then is well again.
+    let server = serve(&[
+        "200 OK Ada",
+        "200 OK Ada",
+        "503 Down -",
+        "503 Down -",
+        "200 OK Ada",
+    ])?;
     let config = CircuitBreakerConfig {
         minimum_requests: 4,
         open_timeout: Duration::from_millis(300),
         half_open_requests: 1,
         ..Default::default()
     };
-    // The server is on this machine: no proxy in between.
-    let direct = reqwest::Client::builder().no_proxy().build()?;
-    let client = ResilientHttpClient::with_config("users", config)?.client(direct);
+    let client = ResilientHttpClient::with_config("users", config)?.client(direct()?);
     let mut cache = HashMap::new();
 
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -56,21 +61,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert_eq!(client.circuit_state(), CircuitState::Closed);
         Ok(())
     })
-}
-
-/// Answers two requests, fails the next two, then is well again.
-fn start_server() -> std::io::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    std::thread::spawn(move || {
-        for (served, mut stream) in listener.incoming().flatten().enumerate() {
-            let request = BufReader::new(&stream).lines().map_while(Result::ok);
-            request.take_while(|line| !line.is_empty()).for_each(drop);
-            let failing = (2..4).contains(&served);
-            let status = if failing { "503 Down" } else { "200 OK" };
-            let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 3");
-            let _ = write!(stream, "{head}\r\n\r\nAda");
-        }
-    });
-    Ok(address)
 }
