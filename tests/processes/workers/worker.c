@@ -3,11 +3,13 @@
 #define _POSIX_C_SOURCE 200809L
 #include "fuseboard.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define HOUR (UINT64_C(3600) * 1000000000)
 
@@ -147,6 +149,75 @@ static void trip_or_look(const fb_board *board, int32_t outcome)
     fb_breaker_free(breaker);
 }
 
+/* What a victim says of itself, by the rules of this package's README.md. */
+enum { DOING, DONE, CALLS, FAILURES, UNITS, PLACES, PROBES };
+
+static void say(uint64_t *scratch, unsigned word, uint64_t value)
+{
+    __atomic_store_n(&scratch[word], value, __ATOMIC_SEQ_CST);
+}
+
+static uint64_t *scratch_at(const char *path)
+{
+    int file = open(path, O_RDWR);
+    void *words = file < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (words == MAP_FAILED) exit(1);
+    return words;
+}
+
+/* Works until it is killed. */
+static void victim(const fb_board *board, uint64_t *scratch, uint64_t random)
+{
+    fb_breaker *count = breaker_on(board, "count", "", FB_WHEN_DIFFERENT_REFUSE);
+    fb_breaker *trip = breaker_on(board, "trip", "minimum_requests=4 open_timeout=1ms probe_lease=20ms",
+                                  FB_WHEN_DIFFERENT_REFUSE);
+    fb_concurrency *places = limit_on(board, "places", 8);
+    fb_token_bucket *bucket;
+    fb_permit permit;
+    uint64_t held = 0;
+    need(fb_board_token_bucket(board, "bucket", 1, HOUR / 60, 9000000, FB_WHEN_DIFFERENT_REFUSE, &bucket, NULL), "bucket");
+    puts("ready");
+    fflush(stdout);
+    for (;;) {
+        int fails;
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        fails = random >> 40 & 3;
+        switch (random >> 20 & 7) {
+        case 0: case 1: case 2:
+            say(scratch, DOING, 1);
+            if (fb_breaker_try_acquire(count, &permit, NULL) == FB_OK) {
+                fb_breaker_settle(count, &permit, fails == 0 ? FB_FAILURE : FB_SUCCESS);
+                say(scratch, CALLS, scratch[CALLS] + 1);
+                say(scratch, FAILURES, scratch[FAILURES] + (fails == 0));
+            }
+            break;
+        case 3: case 4:
+            say(scratch, DOING, 2);
+            if (fb_breaker_try_acquire(trip, &permit, NULL) == FB_OK)
+                fb_breaker_settle(trip, &permit, fails == 0 ? FB_SUCCESS : FB_FAILURE);
+            break;
+        case 5:
+            say(scratch, DOING, 4);
+            if (fb_token_bucket_try_acquire(bucket, 1, NULL) == FB_OK) say(scratch, UNITS, scratch[UNITS] + 1);
+            break;
+        case 6:
+            say(scratch, DOING, 5);
+            if (held < 2 && fb_concurrency_try_acquire(places) == FB_OK) say(scratch, PLACES, ++held);
+            break;
+        default:
+            say(scratch, DOING, 6);
+            if (held > 0) {
+                say(scratch, PLACES, --held);
+                need(fb_concurrency_release(places), "release");
+            }
+        }
+        say(scratch, DONE, scratch[DONE] + 1);
+        say(scratch, DOING, 0);
+    }
+}
+
 int main(int count, char **words)
 {
     fb_board *board;
@@ -159,6 +230,8 @@ int main(int count, char **words)
     else if (strcmp(words[1], "enter") == 0) enter(board, number);
     else if (strcmp(words[1], "probe") == 0) probe(board, number);
     else if (strcmp(words[1], "mix") == 0) mix(board, number);
+    else if (strcmp(words[1], "victim") == 0 && count > 4)
+        victim(board, scratch_at(words[3]), strtoull(words[4], NULL, 10));
     else if (strcmp(words[1], "trip") == 0) trip_or_look(board, FB_FAILURE);
     else if (strcmp(words[1], "look") == 0) trip_or_look(board, FB_SUCCESS);
     else return 2;

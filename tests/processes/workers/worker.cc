@@ -2,11 +2,16 @@
 // waits for a line, does its work and prints what it found.
 #include "fuseboard.hpp"
 
+#include <atomic>
 #include <csignal>
+#include <deque>
 #include <iostream>
 #include <map>
 #include <string>
 #include <vector>
+
+#include <fcntl.h>
+#include <sys/mman.h>
 
 namespace fb = fuseboard;
 
@@ -106,8 +111,75 @@ static void look(const fb::board &board, std::uint64_t)
     std::cout << admitted << std::endl;
 }
 
+/// What a victim says of itself, by the rules of this package's README.md.
+struct scratch {
+    std::atomic<std::uint64_t> doing, done, calls, failures, units, places, probes;
+
+    static scratch &at(const char *path)
+    {
+        const int file = open(path, O_RDWR);
+        void *words = file < 0 ? MAP_FAILED : mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        if (words == MAP_FAILED) std::exit(1);
+        return *static_cast<scratch *>(words);
+    }
+};
+
+/// Works until it is killed.
+static void victim(const fb::board &board, scratch &said, std::uint64_t random)
+{
+    using std::chrono::milliseconds;
+    const auto tripping =
+        fb::breaker_config().minimum_requests(4).open_timeout(milliseconds(1)).probe_lease(milliseconds(20));
+    const auto count = need(board.breaker("count", {}));
+    const auto trip = need(board.breaker("trip", tripping));
+    const auto bucket = need(board.token_bucket("bucket", fb::rate::per_minute(1), 9000000));
+    const auto room = need(board.concurrency("places", 8));
+    std::deque<decltype(room.try_acquire())> held;
+    std::cout << "ready" << std::endl;
+    for (;;) {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        const bool rarely = (random >> 40 & 3) == 0;
+        const auto kind = random >> 20 & 7;
+        if (kind < 3) {
+            said.doing = 1;
+            if (auto permit = count.try_acquire()) {
+                rarely ? permit->failure() : permit->success();
+                said.calls++;
+                said.failures += rarely;
+            }
+        } else if (kind < 5) {
+            said.doing = 2;
+            if (auto permit = trip.try_acquire()) rarely ? permit->success() : permit->failure();
+        } else if (kind == 5) {
+            said.doing = 4;
+            said.units += bucket.try_acquire().has_value();
+        } else if (kind == 6) {
+            said.doing = 5;
+            if (held.size() < 2)
+                if (auto place = room.try_acquire()) {
+                    held.push_back(std::move(place));
+                    said.places++;
+                }
+        } else {
+            said.doing = 6;
+            if (!held.empty()) {
+                said.places--;
+                held.pop_front();
+            }
+        }
+        said.done++;
+        said.doing = 0;
+    }
+}
+
 int main(int count, char **words)
 {
+    if (count > 4 && words[1] == std::string("victim")) {
+        const auto board = need(fb::board::open(words[2]));
+        victim(board, scratch::at(words[3]), std::stoull(words[4]));
+    }
     static const std::map<std::string, void (*)(const fb::board &, std::uint64_t)> commands = {
         {"spend", spend}, {"enter", enter}, {"probe", probe}, {"mix", mix}, {"trip", trip}, {"look", look}};
     if (count < 3 || commands.count(words[1]) == 0) return 2;

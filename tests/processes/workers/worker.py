@@ -1,12 +1,13 @@
 """What a Python worker does with a board: the commands of `src/worker.rs`, with the same words and settings.
 
-Each says `ready`, waits for a line, does its work and prints what it found; `churn` works until it is
+Each says `ready`, waits for a line, does its work and prints what it found; `victim` works until it is
 killed. `mix` does as many operations as it is told, of five kinds in turn, and prints how many of them succeeded,
 failed, were cancelled, got a token and got a place, in this order.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import sys
@@ -14,6 +15,9 @@ import time
 from typing import Any
 
 from fuseboard import Board, CircuitBreaker, ConcurrencyPermit, Permit
+
+# Words of a victim's scratch file.
+DOING, DONE, CALLS, FAILURES, UNITS, PLACES = range(6)
 
 
 def start() -> None:
@@ -63,24 +67,52 @@ def hold(path: str, places: str) -> None:
         place.release()
 
 
-def churn(path: str, seed: str) -> None:
-    """Does everything at once, until it is killed."""
+def victim(path: str, scratch: str, seed: str) -> None:
+    """Works until it is killed, and says in `scratch` what it does, by the rules of this package's README.md."""
     board = Board.open(path)
-    breaker = board.breaker("churn", minimum_requests=4, open_timeout=0.001)
-    limit = board.concurrency_limit("churn", 8)
-    bits = max(int(seed), 1)
+    count = board.breaker("count")
+    trip = board.breaker("trip", minimum_requests=4, open_timeout=0.001, probe_lease=0.02)
+    bucket = board.token_bucket("bucket", 1, per=60, burst=9_000_000)
+    room = board.concurrency_limit("places", 8)
+    held: list[ConcurrencyPermit] = []
+    bits = int(seed)
+    with open(scratch, "r+b") as file:
+        said = memoryview(mmap.mmap(file.fileno(), 4096)).cast("Q")
     print("ready", flush=True)
     while True:
         bits ^= (bits << 13) & (2**64 - 1)
         bits ^= bits >> 7
         bits ^= (bits << 17) & (2**64 - 1)
-        places = [limit.try_acquire() for _ in range(bits % 3)]
-        permit = breaker.try_acquire()
-        if permit is not None:
-            settle(permit, failed=bits % 4 == 0)
-        board.breaker(f"name-{bits % 6}", when_different="update")
-        for place in places:
-            release(place)
+        rarely = bits >> 40 & 3 == 0
+        kind = bits >> 20 & 7
+        if kind < 3:
+            said[DOING] = 1
+            permit = count.try_acquire()
+            if permit is not None:
+                settle(permit, failed=rarely)
+                said[CALLS] += 1
+                said[FAILURES] += rarely
+        elif kind < 5:
+            said[DOING] = 2
+            permit = trip.try_acquire()
+            if permit is not None:
+                settle(permit, failed=not rarely)
+        elif kind == 5:
+            said[DOING] = 4
+            said[UNITS] += bucket.try_acquire()
+        elif kind == 6:
+            said[DOING] = 5
+            place = room.try_acquire() if len(held) < 2 else None
+            if place is not None:
+                held.append(place)
+                said[PLACES] += 1
+        else:
+            said[DOING] = 6
+            if held:
+                said[PLACES] -= 1
+                held.pop().release()
+        said[DONE] += 1
+        said[DOING] = 0
 
 
 def settle(permit: Permit, *, failed: bool) -> None:
@@ -88,11 +120,6 @@ def settle(permit: Permit, *, failed: bool) -> None:
         permit.failure()
     else:
         permit.success()
-
-
-def release(place: ConcurrencyPermit | None) -> None:
-    if place is not None:
-        place.release()
 
 
 def mix(path: str, operations: str) -> None:
@@ -150,7 +177,7 @@ def leave_as_if_killed() -> None:
 def main() -> None:
     command, *arguments = sys.argv[1:]
     commands: dict[str, Any] = {
-        work.__name__: work for work in (spend, enter, probe, hold, churn, mix, trip, look)
+        work.__name__: work for work in (spend, enter, probe, hold, victim, mix, trip, look)
     }
     commands[command](*arguments)
 

@@ -193,3 +193,20 @@ fn s3_b7_what_one_trips_is_open_for_all() {
         }
     }
 }
+
+/// S4, S5, K1, O1: victims of every language are killed beside those of Rust, with the same rules for all; see this package's README.md.
+#[test]
+fn s4_s5_k1_o1_victims_of_all_languages_leave_nothing_behind() {
+    let kills = super::rounds(40, 300).to_string();
+    for language in &languages()[1..] {
+        let hunt = Command::new(env!("CARGO_BIN_EXE_fuseboard-processes"))
+            .args(["hunt", &kills, "--"])
+            .args(language)
+            .arg("victim")
+            .output()
+            .expect("the hunt starts");
+        print!("{language:?}\n{}", String::from_utf8_lossy(&hunt.stdout));
+        let error = String::from_utf8_lossy(&hunt.stderr);
+        assert!(hunt.status.success(), "{language:?}: {error}");
+    }
+}
