@@ -37,6 +37,31 @@ static fb_permit *permits;
 static unsigned char *holds_place;
 static size_t permit_room;
 
+/* With -DON_BOARD, what a board can hold is on one. */
+#ifdef ON_BOARD
+static fb_board *board;
+
+static fb_status new_breaker(const char *name, const fb_breaker_config *config, fb_breaker **out, fb_error *error)
+{
+    return fb_board_breaker(board, name, config, FB_WHEN_DIFFERENT_REFUSE, out, error);
+}
+
+static fb_status new_token_bucket(const char *name, uint64_t units, uint64_t per, uint64_t burst, fb_token_bucket **out,
+                                  fb_error *error)
+{
+    return fb_board_token_bucket(board, name, units, per, burst, FB_WHEN_DIFFERENT_REFUSE, out, error);
+}
+
+static fb_status new_concurrency(const char *name, uint32_t limit, fb_concurrency **out, fb_error *error)
+{
+    return fb_board_concurrency(board, name, limit, FB_WHEN_DIFFERENT_REFUSE, out, error);
+}
+#else
+#define new_breaker(name, config, out, error) fb_breaker_new(config, out, error)
+#define new_token_bucket(name, units, per, burst, out, error) fb_token_bucket_new(units, per, burst, out, error)
+#define new_concurrency(name, limit, out, error) fb_concurrency_new(limit, out, error)
+#endif
+
 static void reset(void)
 {
     size_t at;
@@ -53,6 +78,10 @@ static void reset(void)
         }
     }
     policy_count = 0;
+#ifdef ON_BOARD
+    fb_board_close(board);
+    if (fb_board_open_private(&board) != FB_OK) abort();
+#endif
 }
 
 static struct policy *policy_named(const char *name)
@@ -134,10 +163,10 @@ static void declare(const char *name, char **words)
     case BREAKER:
         breaker_text(words, text, sizeof text);
         status = fb_breaker_config_parse(&config, sizeof config, text, &error);
-        if (status == FB_OK) status = fb_breaker_new(&config, &policy->of.breaker, &error);
+        if (status == FB_OK) status = new_breaker(name, &config, &policy->of.breaker, &error);
         break;
     case TOKEN_BUCKET:
-        status = fb_token_bucket_new(units, per, number(value_of(words, "burst")), &policy->of.token_bucket, &error);
+        status = new_token_bucket(name, units, per, number(value_of(words, "burst")), &policy->of.token_bucket, &error);
         break;
     case LEAKY_BUCKET:
         status = fb_leaky_bucket_new(units, per, number(value_of(words, "queue")), &policy->of.leaky_bucket, &error);
@@ -152,7 +181,7 @@ static void declare(const char *name, char **words)
         status = fb_fixed_window_new(limit, policy->window_ns, &policy->of.fixed_window, &error);
         break;
     case CONCURRENCY:
-        status = fb_concurrency_new((uint32_t)limit, &policy->of.concurrency, &error);
+        status = new_concurrency(name, (uint32_t)limit, &policy->of.concurrency, &error);
         break;
     case KINDS: break;
     }

@@ -23,6 +23,7 @@ const NATIVE_LIBRARIES: [&str; 7] = [
 
 thread_local! {
     static C: OnceCell<Program> = const { OnceCell::new() };
+    static C_ON_BOARD: OnceCell<Program> = const { OnceCell::new() };
     static CPP: OnceCell<Program> = const { OnceCell::new() };
 }
 
@@ -32,6 +33,15 @@ thread_local! {
 /// The library or the program cannot be built.
 pub fn c() -> Result<ProcessHost> {
     C.with(|program| host(program, "c", "cc", &["-std=c99"], "c.c"))
+}
+
+/// A host for one trace, of C, whose breakers, token buckets and concurrency limits are on a board.
+///
+/// # Errors
+/// The library or the program cannot be built.
+pub fn c_on_board() -> Result<ProcessHost> {
+    let options = ["-std=c99", "-DON_BOARD"];
+    C_ON_BOARD.with(|program| host(program, "c-on-board", "cc", &options, "c.c"))
 }
 
 /// A host for one trace, of C++.
@@ -62,8 +72,11 @@ fn host(
 /// Builds the library and the program, beside this one.
 fn build(name: &str, compiler: &str, options: &[&str], source: &str) -> Result<PathBuf> {
     let ours = env::current_exe().context("this program has no path")?;
-    let folder = ours.parent().context("this program is in no folder")?;
-    let target = folder.parent().context("the build folder has no parent")?;
+    // A test stands in `deps`, a level deeper.
+    let is_test = ours.parent().is_some_and(|folder| folder.ends_with("deps"));
+    let mut folders = ours.ancestors().skip(if is_test { 2 } else { 1 });
+    let folder = folders.next().context("this program is in no folder")?;
+    let target = folders.next().context("the build folder has no parent")?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args(["build", "--quiet", "--package", "fuseboard-ffi", "--lib"])

@@ -7,7 +7,7 @@ use crate::tally::Reader;
 /// The traces, played against hosts.
 pub const CONFORMANCE: Suite = Suite {
     name: "conformance",
-    about: "the traces that every language must answer alike: Rust, C and C++ here, Python in its own suite",
+    about: "the traces that every language must answer alike: Rust, C and C++ here, and a board; Python in its own suite",
     needs: &[Need::Compiler, Need::CppCompiler],
     steps: &[
         cargo(
@@ -48,6 +48,10 @@ pub const CONFORMANCE: Suite = Suite {
                 "cpp",
             ],
             Reader::Conformance,
+        ),
+        cargo(
+            &["test", "-p", "fuseboard-conformance", "--test", "board"],
+            Reader::Libtest,
         ),
     ],
 };
