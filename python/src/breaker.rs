@@ -78,6 +78,11 @@ impl Breaker {
         self.place.acquire(now, self.telling(py))
     }
 
+    fn begun(held: &Bound<'_, PyAny>) -> PyResult<Option<RawPermit>> {
+        let head = held.extract()?;
+        Ok(RawPermit::from_words([head, Nanos::MAX.get()]))
+    }
+
     #[cold]
     pub(crate) fn refusal(&self, py: Python<'_>, no: Rejected) -> PyErr {
         errors::rejected(py, &self.name, no)
@@ -127,6 +132,38 @@ impl Breaker {
     fn try_acquire(slf: &Bound<'_, Self>) -> PyResult<Option<Permit>> {
         let answer = slf.get().ask(slf.py())?;
         Ok(answer.ok().map(|raw| Permit::new(slf, raw)))
+    }
+
+    /// For coroutines: what `returned` or `raised` is to be given when the call ends. A call of a plainly closed breaker is
+    /// an int, which costs a third of a permit; it holds no probe's place, so nothing is lost with it.
+    fn start<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let (breaker, py) = (slf.get(), slf.py());
+        match breaker.ask(py)? {
+            Ok(raw) if raw.started() == Nanos::MAX && !raw.is_probe() => {
+                let [head, _] = raw.to_words();
+                Ok(head.into_pyobject(py)?.into_any())
+            }
+            Ok(raw) => Ok(Bound::new(py, Permit::new(slf, raw))?.into_any()),
+            Err(no) => Err(breaker.refusal(py, no)),
+        }
+    }
+
+    /// The call that `start` began returned.
+    fn returned(&self, held: &Bound<'_, PyAny>, result: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match held.cast::<Permit>() {
+            Ok(permit) => permit.get().returned(result),
+            Err(_) => Self::begun(held)?.map_or(Ok(false), |raw| self.settle_returned(raw, result)),
+        }
+    }
+
+    /// The call that `start` began raised.
+    fn raised(&self, held: &Bound<'_, PyAny>, exception: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match held.cast::<Permit>() {
+            Ok(permit) => permit.get().raised(exception),
+            Err(_) => {
+                Self::begun(held)?.map_or(Ok(false), |raw| self.settle_raised(raw, exception))
+            }
+        }
     }
 
     fn state(&self) -> &'static str {

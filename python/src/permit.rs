@@ -75,7 +75,7 @@ impl Permit {
 
     /// The call returned `result`; the breaker's `is_failure` judges it.
     #[pyo3(signature = (result, /))]
-    fn returned(&self, result: &Bound<'_, PyAny>) -> PyResult<bool> {
+    pub(crate) fn returned(&self, result: &Bound<'_, PyAny>) -> PyResult<bool> {
         if self.take() {
             self.breaker.get().settle_returned(self.raw, result)
         } else {
@@ -85,7 +85,7 @@ impl Permit {
 
     /// The call raised; the breaker's `failures` and `ignore` judge the exception.
     #[pyo3(signature = (exception, /))]
-    fn raised(&self, exception: &Bound<'_, PyAny>) -> PyResult<bool> {
+    pub(crate) fn raised(&self, exception: &Bound<'_, PyAny>) -> PyResult<bool> {
         if self.take() {
             self.breaker.get().settle_raised(self.raw, exception)
         } else {

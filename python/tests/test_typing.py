@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,10 +62,14 @@ def test_decorators_keep_the_signature() -> None:
     ],
     ids=["package", "tests", "stubtest"],
 )
-def test_checkers_agree(command: list[str], tmp_path: Path) -> None:
+def test_checkers_agree(
+    command: list[str], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     checked = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=tmp_path,
+        # What one has checked the next need not.
+        env={**os.environ, "MYPY_CACHE_DIR": str(tmp_path_factory.getbasetemp() / "mypy")},
         capture_output=True,
         text=True,
         check=False,

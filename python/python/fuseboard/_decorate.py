@@ -53,6 +53,8 @@ def decorate(
     if kind is Kind.PLAIN and native is not None:
         guarded = _native.guarded(function, native)
         return cast("Callable[_P, _R]", functools.update_wrapper(guarded, function))
+    if kind is Kind.COROUTINE and isinstance(native, _native.Breaker):
+        return cast("Callable[_P, _R]", _coroutine_of(function, native))
     return cast("Callable[_P, _R]", _WRAPPERS[kind](function, acquire))
 
 
@@ -169,6 +171,24 @@ def _coroutine(function: Callable[..., Any], acquire: Callable[[], Guard]) -> Ca
             permit.raised(exception)
             raise
         permit.returned(result)
+        return result
+
+    return guarded
+
+
+def _coroutine_of(function: Callable[..., Any], breaker: _native.Breaker) -> Callable[..., Any]:
+    """As `_coroutine`, without a permit object where none is needed."""
+    start, returned, raised = breaker.start, breaker.returned, breaker.raised
+
+    @functools.wraps(function)
+    async def guarded(*args: Any, **kwargs: Any) -> Any:
+        held = start()
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as exception:
+            raised(held, exception)
+            raise
+        returned(held, result)
         return result
 
     return guarded
