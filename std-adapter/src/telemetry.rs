@@ -22,6 +22,7 @@ mod http;
 mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
+mod own;
 mod points;
 mod prometheus;
 mod registry;
@@ -38,4 +39,4 @@ pub use otel::{
 };
 pub use prometheus::prometheus_text;
 pub use registry::Registry;
-pub use report::{BreakerReport, BucketReport, LimitReport, Report};
+pub use report::{BreakerReport, BucketReport, BudgetReport, LimitReport, Report};

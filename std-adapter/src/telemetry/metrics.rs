@@ -308,11 +308,24 @@ pub const METRICS: &[Metric] = &[
         }),
     },
     Metric {
+        name: "fuseboard.retry.budget.available",
+        instrument: Instrument::UpDownCounter,
+        unit: "{retry}",
+        attributes: &[],
+        about: "Retries and hedges that a retry budget would admit at once",
+        read: Read::Report(|report, points| {
+            for (place, budget) in report.budgets.iter().enumerate() {
+                points.of(place, &budget.name, None);
+                points.add(&[], budget.available as f64);
+            }
+        }),
+    },
+    Metric {
         name: "fuseboard.concurrency.usage",
         instrument: Instrument::UpDownCounter,
         unit: "{call}",
         attributes: &[],
-        about: "Calls in flight under a concurrency limit",
+        about: "Calls in flight under a concurrency limit, fixed or adaptive",
         read: Read::Report(|report, points| {
             for (place, limit) in report.limits.iter().enumerate() {
                 points.of(place, &limit.name, limit.board.as_deref());

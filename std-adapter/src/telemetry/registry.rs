@@ -1,7 +1,10 @@
 //! [`Registry`]: what is observed.
 
 use super::changes::{Change, Changes};
-use super::report::{BreakerReport, BucketReport, LimitReport, Report};
+#[cfg(feature = "retry")]
+use super::own::OwnBudget;
+use super::own::{OwnBreaker, OwnBucket, OwnLimit};
+use super::report::Report;
 use super::source::{Source, Verb};
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 use crate::board::Board;
@@ -167,9 +170,29 @@ impl Registry {
 
     /// Observes a concurrency limit, under a name of its own.
     pub fn add_concurrency_limit(&self, name: &str, limit: &ConcurrencyLimit) {
+        let limit = limit.clone();
         self.add(OwnLimit {
             name: name.to_owned(),
-            limit: limit.clone(),
+            read: Box::new(move || (limit.in_flight(), limit.limit())),
+        });
+    }
+
+    /// Observes a limit that finds itself, under a name of its own.
+    #[cfg(feature = "adaptive")]
+    pub fn add_adaptive_limit(&self, name: &str, limit: &crate::AdaptiveLimit) {
+        let limit = limit.clone();
+        self.add(OwnLimit {
+            name: name.to_owned(),
+            read: Box::new(move || (limit.in_flight(), limit.limit())),
+        });
+    }
+
+    /// Observes a retry budget, under a name of its own.
+    #[cfg(feature = "retry")]
+    pub fn add_retry_budget(&self, name: &str, budget: &crate::RetryBudget) {
+        self.add(OwnBudget {
+            name: name.to_owned(),
+            budget: budget.clone(),
         });
     }
 
@@ -195,6 +218,7 @@ impl Registry {
             breakers: Vec::new(),
             buckets: Vec::new(),
             limits: Vec::new(),
+            budgets: Vec::new(),
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
             processes: Vec::new(),
             series_limit: self.inner.series_limit,
@@ -248,103 +272,6 @@ impl Registry {
             Some(place) => sources[place] = source,
             None => sources.push(source),
         }
-    }
-}
-
-struct OwnBreaker<C> {
-    breaker: CircuitBreaker<C>,
-    changes: Arc<Changes>,
-}
-
-impl<C: Clock + Send + Sync> Source for OwnBreaker<C> {
-    fn kind(&self) -> &'static str {
-        "breaker"
-    }
-
-    fn name(&self) -> &str {
-        self.breaker.name()
-    }
-
-    fn read(&self, report: &mut Report, found: &mut Vec<Change>) {
-        let snapshot = self.breaker.snapshot();
-        // After the snapshot, so that no change in it is of a later time.
-        let now = self.breaker.clock().now();
-        if self.breaker.is_on_board() {
-            found.extend(self.changes.looked(&snapshot, now));
-        }
-        let breaker = BreakerReport::new(
-            self.name(),
-            None,
-            snapshot,
-            self.breaker.core_config(),
-            &self.changes,
-            now,
-        );
-        report.breakers.push(BreakerReport {
-            latency: self.breaker.latency(),
-            ..breaker
-        });
-    }
-
-    fn steer(&self, board: Option<&str>, name: &str, verb: Verb) -> bool {
-        if board.is_some() || name != self.name() {
-            return false;
-        }
-        match verb {
-            Verb::ForceOpen => self.breaker.force_open(),
-            Verb::Disable => self.breaker.disable(),
-            Verb::MetricsOnly => self.breaker.metrics_only(),
-            Verb::Reset => self.breaker.reset(),
-        }
-        true
-    }
-}
-
-struct OwnBucket<C> {
-    name: String,
-    bucket: TokenBucketRateLimiter<C>,
-}
-
-impl<C: Clock + Send + Sync> Source for OwnBucket<C> {
-    fn kind(&self) -> &'static str {
-        "bucket"
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn read(&self, report: &mut Report, _: &mut Vec<Change>) {
-        report.buckets.push(BucketReport {
-            name: self.name.clone(),
-            board: None,
-            available: self.bucket.available(),
-            burst: self.bucket.burst(),
-        });
-    }
-}
-
-struct OwnLimit {
-    name: String,
-    limit: ConcurrencyLimit,
-}
-
-impl Source for OwnLimit {
-    fn kind(&self) -> &'static str {
-        "limit"
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn read(&self, report: &mut Report, _: &mut Vec<Change>) {
-        report.limits.push(LimitReport {
-            name: self.name.clone(),
-            board: None,
-            in_flight: self.limit.in_flight(),
-            limit: self.limit.limit(),
-        });
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Report {
     pub buckets: Vec<BucketReport>,
     /// The concurrency limits.
     pub limits: Vec<LimitReport>,
+    /// The retry budgets.
+    pub budgets: Vec<BudgetReport>,
     /// The processes attached to each board: the board, and who.
     #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
     pub processes: Vec<(String, Vec<crate::AttachedProcess>)>,
@@ -59,7 +61,17 @@ pub struct BucketReport {
     pub burst: u64,
 }
 
-/// A concurrency limit at one moment.
+/// A retry budget at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BudgetReport {
+    /// Its name.
+    pub name: String,
+    /// Retries that it would admit.
+    pub available: u64,
+}
+
+/// A concurrency limit, fixed or adaptive, at one moment.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LimitReport {

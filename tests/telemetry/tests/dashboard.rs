@@ -3,7 +3,7 @@
 use fuseboard::telemetry::{Endpoints, Registry};
 use fuseboard::{
     Board, CircuitBreaker, CircuitBreakerConfig, CircuitState, ConcurrencyLimit, Outcome, Rate,
-    TokenBucketRateLimiter,
+    RetryBudget, TokenBucketRateLimiter,
 };
 use fuseboard_telemetry::{Browser, Server};
 use std::path::{Path, PathBuf};
@@ -60,6 +60,7 @@ impl Shop {
         registry.add_concurrency_limit("database connections", &limit);
         let bucket = TokenBucketRateLimiter::new(Rate::per_second(40), 50);
         registry.add_token_bucket("outbound mail", &bucket);
+        registry.add_retry_budget("payments", &RetryBudget::default());
         let mut shop = Self {
             registry,
             payments: payments.clone(),
@@ -152,6 +153,7 @@ fn o3_a_breaker_trips_and_recovers_live_and_an_operator_steers_it() {
     for wanted in [
         "database connections",
         "7 of 8 in flight",
+        "100 retries left",
         "mail & <notifications>",
         "shop",
     ] {

@@ -5,7 +5,7 @@ use fuseboard::telemetry::{
 };
 use fuseboard::{
     Board, CircuitBreaker, CircuitBreakerConfig, ConcurrencyLimit, ManualClock, Nanos, Rate,
-    TokenBucketRateLimiter,
+    RetryBudget, TokenBucketRateLimiter,
 };
 use fuseboard_telemetry::{Manner, Receiver, plain, points, value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -38,6 +38,7 @@ fn everything(registry: &Registry) -> (CircuitBreaker, Board) {
     assert!(breaker.try_acquire().is_err(), "it has opened");
     registry.add_token_bucket("search", &TokenBucketRateLimiter::new(Rate::per_hour(1), 7));
     registry.add_concurrency_limit("database", &ConcurrencyLimit::new(5));
+    registry.add_retry_budget("payments", &RetryBudget::default());
     let board = Board::anonymous().expect("shared memory");
     board
         .breaker("ledger", CircuitBreakerConfig::default())
@@ -107,6 +108,8 @@ fn o1_the_numbers_are_those_of_the_snapshot() {
     let bucket = [("fuseboard.name", "search")];
     let available = value(metrics, "fuseboard.rate_limiter.permit.available", &bucket);
     assert_eq!(available, Some(7.0));
+    let budget = of("fuseboard.retry.budget.available", &[]);
+    assert_eq!(budget, Some(100.0), "ten a second for ten seconds");
     let ledger = [
         ("fuseboard.name", "ledger"),
         ("fuseboard.board", "shop"),

@@ -180,6 +180,8 @@ fn everything(report: &Report, latencies: &[Option<LatencySnapshot>], changes: u
             "limit": limit.limit,
         })
     });
+    let budgets = report.budgets.iter();
+    let budgets = budgets.map(|own| json!({ "name": own.name, "available": own.available }));
     let breakers = report.breakers.iter().zip(latencies);
     let breakers = breakers.map(|(own, latency)| breaker(own, latency.as_ref(), changes));
     json!({
@@ -188,6 +190,7 @@ fn everything(report: &Report, latencies: &[Option<LatencySnapshot>], changes: u
         "breakers": breakers.collect::<Vec<_>>(),
         "token_buckets": buckets.collect::<Vec<_>>(),
         "concurrency_limits": limits.collect::<Vec<_>>(),
+        "retry_budgets": budgets.collect::<Vec<_>>(),
         "processes": processes(report),
     })
 }

@@ -351,7 +351,10 @@
       ...report.concurrency_limits.map((limit) => [limit, limit.in_flight, limit.limit, `${limit.in_flight} of ${limit.limit} in flight`, "calls at once", "full"]),
       ...report.token_buckets.map((bucket) => [bucket, bucket.burst - bucket.available, bucket.burst, `${number(bucket.available)} of ${number(bucket.burst)} left`, "token bucket", "empty"]),
     ];
-    $("limits-section").hidden = rows.length === 0;
+    const budgets = report.retry_budgets.map((budget) => make("li", {}, make("div", { class: "head" },
+      make("span", { class: "name", text: budget.name }), make("span", { class: "num", text: `${number(budget.available)} retries left` })),
+      make("span", { class: "note", text: "retry budget" + (budget.available === 0 ? " – used up, nothing is tried again" : "") })));
+    $("limits-section").hidden = rows.length + budgets.length === 0;
     $("limits").replaceChildren(...rows.map(([limit, used, most, text, kind, end]) => {
       const share = most > 0 ? Math.min(1, Math.max(0, used / most)) : 0, high = share >= 0.9;
       const fill = make("i");
@@ -359,7 +362,7 @@
       const bar = make("div", { class: "bar", role: "meter", "aria-label": limit.name, "aria-valuemin": 0, "aria-valuemax": most, "aria-valuenow": used, "aria-valuetext": text, "data-level": high ? "high" : null }, fill);
       const note = `${kind}${limit.board ? ", board " + limit.board : ""}${high ? (share >= 1 ? " – " : " – nearly ") + end : ""}`;
       return make("li", {}, make("div", { class: "head" }, make("span", { class: "name", text: limit.name }), make("span", { class: "num", text })), bar, make("span", { class: "note", text: note }));
-    }));
+    }), ...budgets);
   };
 
   const when = (at) => make("time", { datetime: new Date(at).toISOString(), text: clock(at) });
