@@ -511,6 +511,12 @@ typedef struct fb_fixed_window fb_fixed_window;
 typedef struct fb_keyed fb_keyed;
 
 /**
+ * A histogram of latencies: each call costs one addition. Buckets grow by a factor of 2^(1/8),
+ * from 1 us to 73 min.
+ */
+typedef struct fb_latency_histogram fb_latency_histogram;
+
+/**
  * A leaky bucket: requests leave one by one, `units` each `per_ns`, and up to `queue` of them wait
  * for their turn.
  */
@@ -3221,6 +3227,79 @@ fb_status fb_codel_configure(const struct fb_codel *codel,
                              uint64_t target_ns,
                              uint64_t interval_ns,
                              struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a histogram, empty.
+ *
+ * `out`: the new handle, for fb_latency_histogram_free; NULL unless FB_OK. `error`: may be NULL; stays empty.
+ * Returns: FB_OK; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_latency_histogram_new(struct fb_latency_histogram **out,
+                                   struct fb_error *error);
+#endif
+
+/**
+ * How many bytes fb_latency_histogram_init needs, wherever they begin.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_latency_histogram_size(void);
+
+/**
+ * fb_latency_histogram_new in memory of the caller, which stays where it is as long as the handle
+ * is used and is never given to fb_latency_histogram_free.
+ *
+ * `memory`, `memory_size`: at least fb_latency_histogram_size() bytes. The rest: as for
+ * fb_latency_histogram_new.
+ * Returns: FB_OK; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_latency_histogram_init(void *memory,
+                                    size_t memory_size,
+                                    struct fb_latency_histogram **out,
+                                    struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Frees a histogram.
+ *
+ * `histogram`: from fb_latency_histogram_new, not used by any thread any more; or NULL, then
+ * nothing happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_latency_histogram_free(struct fb_latency_histogram *histogram);
+#endif
+
+/**
+ * Counts one call.
+ *
+ * `latency_ns`: how long it took.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_latency_histogram_record(const struct fb_latency_histogram *histogram,
+                                      uint64_t latency_ns);
+
+/**
+ * How long that share of the calls took at most; no more than 9.1 % above the exact time.
+ *
+ * `share_ppm`: 990000 is all but a hundredth; at most 1000000. `latency_ns`: written; 0 unless
+ * FB_OK.
+ * Returns: FB_OK; FB_STALE when nothing was counted; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_latency_histogram_quantile(const struct fb_latency_histogram *histogram,
+                                        uint32_t share_ppm,
+                                        uint64_t *latency_ns);
+
+/**
+ * How many calls were counted, and what they took together.
+ *
+ * `calls`: may be NULL; written. `sum_ns`: may be NULL; written; at most 4.6 % off.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_latency_histogram_totals(const struct fb_latency_histogram *histogram,
+                                      uint64_t *calls,
+                                      uint64_t *sum_ns);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1513,6 +1513,41 @@ private:
     explicit codel(fb_codel *native) noexcept : owner(native) {}
 };
 
+/// How long calls take; each costs one addition.
+class latency_histogram
+    : public detail::owner<fb_latency_histogram, &fb_latency_histogram_free> {
+public:
+    static expected<latency_histogram, error> make()
+    {
+        return detail::made<latency_histogram, fb_latency_histogram>(&fb_latency_histogram_new);
+    }
+    static latency_histogram adopt(fb_latency_histogram *native) noexcept
+    {
+        return latency_histogram(native);
+    }
+    void record(nanos latency) const noexcept
+    {
+        (void)fb_latency_histogram_record(native_, latency.count());
+    }
+    /// How long that share of the calls took at most; nothing when none was counted.
+    std::optional<std::chrono::nanoseconds> quantile(double share) const noexcept
+    {
+        rejected as_wait;
+        const auto ppm = detail::ppm(share);
+        if (fb_latency_histogram_quantile(native_, ppm, &as_wait.retry_after_ns) != FB_OK)
+            return std::nullopt;
+        return as_wait.retry_after();
+    }
+    std::uint64_t calls() const noexcept
+    {
+        return detail::number<std::uint64_t>(
+            [&](auto *calls) { return fb_latency_histogram_totals(native_, calls, nullptr); });
+    }
+
+private:
+    explicit latency_histogram(fb_latency_histogram *native) noexcept : owner(native) {}
+};
+
 #if defined(__linux__)
 
 /// What to do about a name that runs with another configuration.

@@ -68,6 +68,8 @@ pub mod throttle;
 
 pub mod codel;
 
+pub mod latency;
+
 const _: () = assert!(
     fuseboard_core::LOCK_FREE,
     "64-bit atomics take a lock on this target, so \"Signals: safe\" would be false"

@@ -413,6 +413,25 @@ static void codels(void)
     EXPECT(fb_codel_try_serve(codel, UINT64_MAX) == FB_OK);
 }
 
+static void latencies(void)
+{
+    fb_latency_histogram *histogram;
+    uint64_t calls, nanoseconds;
+
+    EXPECT(fb_latency_histogram_init(odd, ODD_SIZE, &histogram, NULL) == FB_OK);
+    EXPECT(fb_latency_histogram_quantile(histogram, 500000, &nanoseconds) == FB_STALE);
+    for (calls = 1; calls <= 100; calls++)
+        EXPECT(fb_latency_histogram_record(histogram, calls * 1000000) == FB_OK);
+    EXPECT(fb_latency_histogram_quantile(histogram, 990000, &nanoseconds) == FB_OK);
+    EXPECT(nanoseconds >= 99000000 && nanoseconds <= 108009000);
+    EXPECT(fb_latency_histogram_quantile(histogram, 1000001, &nanoseconds) == FB_EINVAL);
+    EXPECT(fb_latency_histogram_totals(histogram, &calls, &nanoseconds) == FB_OK && calls == 100);
+    EXPECT(nanoseconds > SECOND * 48 / 10 && nanoseconds < SECOND * 53 / 10);
+    EXPECT(fb_latency_histogram_new(&histogram, NULL) == FB_OK);
+    EXPECT(fb_latency_histogram_totals(histogram, &calls, NULL) == FB_OK && calls == 0);
+    fb_latency_histogram_free(histogram);
+}
+
 int main(void)
 {
     token_buckets();
@@ -428,6 +447,7 @@ int main(void)
     retry_budgets();
     throttles();
     codels();
+    latencies();
     puts("policies: ok");
     return 0;
 }

@@ -202,6 +202,10 @@ static void limiters()
     throttle->refused();
     auto codel = fb::codel::make();
     EXPECT(codel && codel->try_serve(std::chrono::steady_clock::now()));
+    auto latencies = fb::latency_histogram::make();
+    EXPECT(latencies && !latencies->quantile(0.5));
+    latencies->record(5ms);
+    EXPECT(latencies->calls() == 1 && latencies->quantile(0.5) >= 5ms && latencies->quantile(0.5) < 6ms);
     EXPECT(!fb::codel::make(0s) && !fb::keyed::make(fb::rate::per_hour(1), 1, 0));
 }
 
