@@ -50,6 +50,8 @@ pub enum Target {
     Peer(f64),
     /// At most so many times another row of the group, with as many threads.
     Row(f64, &'static str),
+    /// At most so many times the limit more than another row of the group, with as many threads.
+    Adds(f64, &'static str),
     /// At least so many times the calls of one thread.
     Scales(f64),
     /// At most so many nanoseconds.
@@ -64,6 +66,7 @@ impl fmt::Display for Target {
             Self::Limit(most) => write!(f, "<= {most} x limit"),
             Self::Peer(most) => write!(f, "<= {most} x best peer"),
             Self::Row(most, name) => write!(f, "<= {most} x {name}"),
+            Self::Adds(most, name) => write!(f, "<= {name} + {most} x limit"),
             Self::Scales(least) => write!(f, ">= {least} x 1 thread"),
             Self::Nanos(most) => write!(f, "<= {most} ns"),
             Self::Millions(least) => write!(f, ">= {least} M/s"),

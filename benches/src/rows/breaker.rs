@@ -2,7 +2,9 @@
 
 use crate::rows::{Row, START, Target, Who, Worker, groups, repeat, repeat_in_time, share};
 use fuseboard::{Clock, CoarseClock, Nanos};
-use fuseboard_core::{CircuitBreaker, CircuitBreakerConfig, Settled, Window};
+use fuseboard_core::{
+    CircuitBreaker, CircuitBreakerConfig, LatencyHistogram, Outcome, Settled, Window,
+};
 use std::hint::black_box;
 
 /// The row that the C ABI is compared with.
@@ -22,6 +24,13 @@ pub(super) fn add(rows: &mut Vec<Row>) {
         closed(SHARED, succeed::<10, 1>, time).target(1, Target::Limit(1.15)),
         closed("time window, 8 stripes", succeed::<10, 8>, time).target(2, Target::Scales(1.7)),
         closed("time window, slow calls", succeed::<10, 1>, slow),
+        Row::new(
+            groups::CLOSED,
+            Who::Fuseboard,
+            "time window, histogram",
+            succeed_and_record,
+        )
+        .target(1, Target::Adds(1.2, SHARED)),
         closed("count window of 100", succeed::<10, 1>, count),
         closed("consecutive failures", succeed::<10, 1>, consecutive),
         closed("time window, coarse clock", succeed_on_coarse_clock, time)
@@ -99,6 +108,25 @@ pub(crate) fn succeed<const SLOTS: usize, const STRIPES: usize>(
                 breaker
                     .try_acquire(now)
                     .is_ok_and(|permit| permit.success(now) == Settled::Recorded)
+            });
+        }
+    })
+}
+
+/// The same, and how long the call took into the histogram.
+fn succeed_and_record(threads: usize) -> Vec<Worker> {
+    let breaker: CircuitBreaker = CircuitBreaker::new(CircuitBreakerConfig::new());
+    share(threads, (breaker, LatencyHistogram::new()), |shared| {
+        let mut now = START;
+        move |times| {
+            let (breaker, latency) = black_box(shared);
+            repeat_in_time(times, &mut now, |now| {
+                let Ok(permit) = breaker.acquire(now, &()) else {
+                    return false;
+                };
+                let end = now.saturating_add(Nanos::from_millis(2));
+                latency.record_call(permit, Outcome::Success, end);
+                breaker.settle(permit, Outcome::Success, now, &()) == Settled::Recorded
             });
         }
     })

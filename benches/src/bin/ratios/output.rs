@@ -5,13 +5,46 @@ use crate::setting::Setting;
 use crate::verdict::Verdict;
 use anyhow::Result;
 use fuseboard_benches::rows::Who;
+use fuseboard_core::{CircuitBreaker, KeyedEntry};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-/// One object for each row, thread count and target.
+/// What design promises in bytes: what, how many, at most how many. `None`: another command measures it.
+fn sizes() -> [(&'static str, Option<usize>, usize); 3] {
+    // Its configuration is the last two cache lines.
+    let words = size_of::<CircuitBreaker>() - 128;
+    [
+        (
+            "breaker with 10 slots and one stripe, its words",
+            Some(words),
+            256,
+        ),
+        (
+            "key, with half as many places more than keys",
+            Some(size_of::<KeyedEntry>() * 3 / 2),
+            24,
+        ),
+        (
+            "code of the core on a Cortex-M4 (`cargo xtask test firmware` measures it)",
+            None,
+            8192,
+        ),
+    ]
+}
+
+/// One object for each row, thread count and target, and for each size.
 pub fn json(verdicts: &[Verdict<'_>]) -> Result<()> {
     let mut out = std::io::stdout().lock();
+    for (name, bytes, most) in sizes() {
+        let object = json!({
+            "name": format!("bytes: {name}"),
+            "bytes": bytes,
+            "target": format!("<= {most} bytes"),
+            "holds": bytes.map(|bytes| bytes <= most),
+        });
+        writeln!(out, "{object}")?;
+    }
     for verdict in verdicts {
         let row = verdict.row;
         let object = json!({
@@ -63,11 +96,19 @@ pub fn table(verdicts: &[Verdict<'_>], measured: &[Measured], setting: &Setting)
             verdict
                 .target
                 .map_or_else(String::new, |target| target.to_string()),
-            match verdict.holds() {
-                Some(true) => "yes",
-                Some(false) => "**no**",
-                None => "",
-            },
+            holds(verdict.holds()),
+        );
+    }
+    let _ = writeln!(
+        text,
+        "\n### bytes\n\n| what | bytes | target | holds |\n|---|--:|---|---|"
+    );
+    for (name, bytes, most) in sizes() {
+        let _ = writeln!(
+            text,
+            "| {name} | {} | <= {most} | {} |",
+            bytes.map_or_else(String::new, |bytes| bytes.to_string()),
+            holds(bytes.map(|bytes| bytes <= most)),
         );
     }
     let dropped: usize = measured.iter().map(Measured::dropped).sum();
@@ -88,6 +129,14 @@ pub fn table(verdicts: &[Verdict<'_>], measured: &[Measured], setting: &Setting)
         "\n{dropped} of {all} bursts were disturbed and dropped. Targets: {held} hold, {missed} are missed."
     );
     text
+}
+
+fn holds(holds: Option<bool>) -> &'static str {
+    match holds {
+        Some(true) => "yes",
+        Some(false) => "**no**",
+        None => "",
+    }
 }
 
 fn who(who: Who) -> &'static str {

@@ -32,6 +32,7 @@ impl Verdict<'_> {
             Target::Limit(most)
             | Target::Peer(most)
             | Target::Row(most, _)
+            | Target::Adds(most, _)
             | Target::Nanos(most) => value <= most,
             Target::Scales(least) | Target::Millions(least) => value >= least,
         })
@@ -93,14 +94,19 @@ fn verdict<'a>(
         .filter(|_| one.threads > 1)
         .and_then(|alone| ratio(alone, one))
         .map(|ratio| ratio * one.threads as f64);
-    let value = target.and_then(|target| match target {
-        Target::Limit(_) => to_limit,
-        Target::Peer(_) => to_peer,
-        Target::Row(_, name) => find(
+    let beside = |name: &str| {
+        find(
             &|other| other.group == row.group && other.name == name && other.who == row.who,
             one.threads,
         )
-        .and_then(|other| ratio(one, other)),
+    };
+    let value = target.and_then(|target| match target {
+        Target::Limit(_) => to_limit,
+        Target::Peer(_) => to_peer,
+        Target::Row(_, name) => beside(name).and_then(|other| ratio(one, other)),
+        Target::Adds(_, name) => beside(name)
+            .and_then(|other| ratio(other, limit?))
+            .and_then(|other| Some(to_limit? - other)),
         Target::Scales(_) => speed_up,
         Target::Nanos(_) => one.ns(),
         Target::Millions(_) => one.ns().map(|ns| one.threads as f64 * 1e3 / ns),
