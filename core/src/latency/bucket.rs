@@ -47,17 +47,20 @@ pub(crate) fn place(latency: Nanos) -> Place {
     }
     let zeros = nanos.leading_zeros();
     let moved_up = nanos << zeros;
-    // A bucket ends with its upper bound: a power of two itself is above no root, and belongs to the bucket before.
-    let above = ROOTS
-        .iter()
-        .filter(|root| {
-            fault!(
-                "latency_bound_exclusive",
-                moved_up >= **root,
-                moved_up > **root
-            )
-        })
-        .count();
+    let is_above = |root: &u64| {
+        fault!(
+            "latency_bound_exclusive",
+            moved_up >= *root,
+            moved_up > *root
+        )
+    };
+    // The roots bend below the straight line from one power of two to the next, by less than one place: those that the leading bits tell
+    // of are below, the next one has to be asked, and no further one is. A bucket ends with its upper bound: a power of two itself
+    // is above no root, and belongs to the bucket before.
+    let eighths = (moved_up >> (63 - SCALE)) as usize % PER_OCTAVE;
+    let above = eighths
+        + usize::from(is_above(&ROOTS[0]))
+        + usize::from(ROOTS.get(eighths + 1).is_some_and(is_above));
     let octave = (63 - SHORTEST_BIT).saturating_sub(zeros) as usize;
     let index = (octave * PER_OCTAVE + above).saturating_sub(1);
     Place::Bucket(fault!(

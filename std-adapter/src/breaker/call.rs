@@ -42,25 +42,45 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if this.held.is_none() {
+        let held = if let Some(held) = this.held.take() {
+            held
+        } else {
             assert!(
                 this.classify.is_some(),
                 "a guarded call was polled after it had ended"
             );
             match this.shared.acquire() {
-                Ok(raw) => *this.held = Some(Held::new(&this.shared.store, raw)),
+                Ok(raw) => Held::new(&this.shared.store, raw),
                 Err(rejected) => {
                     *this.classify = None;
                     return Poll::Ready(Err(rejected.into()));
                 }
             }
-        }
+        };
+        let mut lent = Lent {
+            held: Some(held),
+            place: this.held,
+        };
         let result = ready!(this.operation.poll(context));
-        if let (Some(classify), Some(held)) = (this.classify.take(), this.held.take()) {
+        if let (Some(classify), Some(held)) = (this.classify.take(), lent.held.take()) {
             // Should the classification panic, `held` is dropped by it: cancelled.
             let outcome = classify(&result);
             held.settle(outcome, &this.shared.clock);
         }
         Poll::Ready(result.map_err(CircuitBreakerError::OperationFailed))
+    }
+}
+
+/// A permit during a poll, in registers where the poll is short. It is put back when the operation is not ready, or panics.
+struct Lent<'l, 'a> {
+    held: Option<Held<'a>>,
+    place: &'l mut Option<Held<'a>>,
+}
+
+impl Drop for Lent<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            *self.place = Some(held);
+        }
     }
 }
