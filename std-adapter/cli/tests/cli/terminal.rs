@@ -17,8 +17,6 @@ pub(crate) struct Terminal {
     keys: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
     parser: vt100::Parser,
-    /// All that the program wrote.
-    pub(crate) raw: Vec<u8>,
 }
 
 impl Terminal {
@@ -67,7 +65,6 @@ impl Terminal {
             child,
             output,
             parser: vt100::Parser::new(at_least_one(rows), at_least_one(columns), 0),
-            raw: Vec::new(),
         }
     }
 
@@ -163,10 +160,8 @@ impl Terminal {
             return;
         };
         self.parser.process(&bytes);
-        self.raw.extend(bytes);
         while let Ok(bytes) = self.output.try_recv() {
             self.parser.process(&bytes);
-            self.raw.extend(bytes);
         }
     }
 }

@@ -23,6 +23,11 @@ fn top(traffic: &Traffic, columns: u16, rows: u16) -> Terminal {
     Terminal::new(columns, rows, &arguments, &[])
 }
 
+/// The keys are drawn last.
+fn is_drawn(lines: &[String]) -> bool {
+    lines.last().is_some_and(|keys| keys.contains("q quit")) && row_of(lines, "reports").is_some()
+}
+
 fn line_with<'lines>(lines: &'lines [String], name: &str) -> &'lines str {
     row_of(lines, name).map_or("", |row| lines[row].as_str())
 }
@@ -32,7 +37,7 @@ fn the_screen_shows_rows_processes_and_totals() {
     let traffic = traffic();
     let other = Traffic::on(traffic.board().to_owned());
     let mut top = top(&traffic, 120, 40);
-    let lines = top.until("all rows", |lines| row_of(lines, "reports").is_some());
+    let lines = top.until("all rows", is_drawn);
     top.wait("a screen of its own", |top| {
         top.is_alternate() && top.hides_cursor()
     });
@@ -64,7 +69,7 @@ fn the_screen_shows_rows_processes_and_totals() {
 fn states_have_colours_unless_they_are_not_wanted() {
     let traffic = traffic();
     let mut top = top(&traffic, 80, 24);
-    let lines = top.until("all rows", |lines| row_of(lines, "reports").is_some());
+    let lines = top.until("all rows", is_drawn);
     let at = |name: &str, text: &str| {
         let row = row_of(&lines, name).unwrap();
         (row, lines[row].find(text).unwrap())
@@ -76,7 +81,7 @@ fn states_have_colours_unless_they_are_not_wanted() {
 
     let arguments = ["top", traffic.board(), "--interval", "100ms"];
     let mut plain = Terminal::new(80, 24, &arguments, &[("NO_COLOR", "1")]);
-    plain.until("all rows", |lines| row_of(lines, "reports").is_some());
+    plain.until("all rows", is_drawn);
     for line in 0..24 {
         for column in 0..80 {
             assert_eq!(plain.cell_colour(line, column), vt100::Color::Default);
@@ -88,7 +93,7 @@ fn states_have_colours_unless_they_are_not_wanted() {
 fn keys_sort_filter_and_pause() {
     let mut traffic = traffic();
     let mut top = top(&traffic, 80, 24);
-    top.until("all rows", |lines| row_of(lines, "reports").is_some());
+    top.until("all rows", is_drawn);
     top.press("s");
     let by_name = ["inventory", "mail", "payments", "search", "api", "reports"];
     let lines = top.until("sorted by name", |lines| names(lines) == by_name);
@@ -118,7 +123,7 @@ fn keys_sort_filter_and_pause() {
 fn keys_steer_the_real_breaker_once_confirmed() {
     let traffic = traffic();
     let mut top = top(&traffic, 80, 24);
-    top.until("all rows", |lines| row_of(lines, "reports").is_some());
+    top.until("all rows", is_drawn);
     // By name: inventory, mail, payments, search.
     top.press("s");
     top.until("sorted by name", |lines| {
@@ -176,13 +181,13 @@ fn however_it_ends_the_terminal_is_given_back() {
     };
     for (end, status) in by_key {
         let mut top = top(&traffic, 80, 24);
-        top.until("all rows", |lines| row_of(lines, "reports").is_some());
+        top.until("all rows", is_drawn);
         end(&mut top);
         given_back(&mut top, status);
     }
     for (name, status) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
         let mut top = top(&traffic, 80, 24);
-        top.until("all rows", |lines| row_of(lines, "reports").is_some());
+        top.until("all rows", is_drawn);
         signal(&mut top, name);
         given_back(&mut top, status);
     }
@@ -192,7 +197,7 @@ fn however_it_ends_the_terminal_is_given_back() {
 fn it_fits_any_terminal() {
     let traffic = traffic();
     let mut top = top(&traffic, 120, 40);
-    top.until("all rows", |lines| row_of(lines, "reports").is_some());
+    top.until("all rows", is_drawn);
     for (columns, rows) in [(40, 10), (80, 24), (10, 3), (1, 1), (200, 60), (40, 10)] {
         top.resize(columns, rows);
         if columns >= 40 {
@@ -270,7 +275,7 @@ fn the_dead_are_shown_as_dead() {
 fn a_board_whose_file_goes_is_told() {
     let traffic = traffic();
     let mut top = top(&traffic, 80, 24);
-    top.until("all rows", |lines| row_of(lines, "reports").is_some());
+    top.until("all rows", is_drawn);
     std::fs::remove_file(traffic.board()).unwrap();
     top.until("told", |lines| lines[0].contains("file removed"));
 }
