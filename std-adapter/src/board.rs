@@ -263,6 +263,12 @@ impl Board {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.attachment.leave(&self.memory);
+    }
+}
+
 impl Shared {
     fn owner(&self) -> Result<Owner, BoardError> {
         self.attachment.owner(self.file.as_ref(), &self.memory)

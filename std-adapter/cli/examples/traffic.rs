@@ -27,6 +27,7 @@ mod linux {
     fn config() -> CircuitBreakerConfig {
         CircuitBreakerConfig {
             open_timeout: Duration::from_secs(5),
+            record_latency: true,
             ..Default::default()
         }
     }
@@ -83,23 +84,27 @@ mod linux {
 
     /// Each dependency has bad times of its own, so that there is something to see.
     fn play(board: &Board) -> Result<(), Box<dyn Error>> {
-        let breakers = NAMES.map(|name| board.breaker(name, config()));
+        let [a, b, c, d] = NAMES.map(|name| board.breaker(name, config()));
+        let breakers = [a?, b?, c?, d?];
         let api = board.token_bucket("api", Rate::per_second(100), 20)?;
         let reports = reports(board)?;
         let start = Instant::now();
         for round in 0_u64.. {
             let seconds = start.elapsed().as_secs();
-            for (index, breaker) in (0_u64..).zip(&breakers) {
-                let Ok(breaker) = breaker else {
+            // A rejection is what there is to see.
+            let permits = breakers
+                .each_ref()
+                .map(|breaker| breaker.try_acquire().ok());
+            sleep(Duration::from_millis(1 + round % 4));
+            for (index, permit) in (0_u64..).zip(permits) {
+                let is_bad = (seconds / 7 + index).is_multiple_of(5);
+                let Some(permit) = permit else {
                     continue;
                 };
-                let is_bad = (seconds / 7 + index).is_multiple_of(5);
-                if let Ok(permit) = breaker.try_acquire() {
-                    if is_bad || round % 37 == index {
-                        permit.failure();
-                    } else {
-                        permit.success();
-                    }
+                if is_bad || round % 37 == index {
+                    permit.failure();
+                } else {
+                    permit.success();
                 }
             }
             // As above.

@@ -77,6 +77,17 @@ impl Attachment {
         self.own(file, memory).map(|own| own.owner)
     }
 
+    /// Says that this process is an owner no more, so that nobody has to find out. Nobody uses the board here any more: what is still
+    /// held, as by a permit that was forgotten, comes back. `drop` releases the lock.
+    pub(super) fn leave(&mut self, memory: &Memory) {
+        let own = Own::from_bits(*self.own.get_mut());
+        // A child that has not attached leaves its parent's alone.
+        if let Some(own) = own.filter(|own| own.process == process::id()) {
+            memory.reclaim(own.owner);
+            memory.set_owner_word(own.owner, 0);
+        }
+    }
+
     /// Whether `owner` is this process. A permit that a forked child inherited is its parent's.
     pub(super) fn is_own(&self, file: Option<&OwnedFd>, owner: Owner) -> bool {
         // Acquire: pairs with the swap in `own`.

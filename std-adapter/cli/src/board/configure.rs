@@ -72,6 +72,9 @@ struct BreakerSettings {
     /// After closing, the admitted share rises to all over this time.
     #[arg(long, value_name = "TIME", value_parser = humane::parse_span)]
     ramp_up: Option<Duration>,
+    /// Whether it counts how long calls take.
+    #[arg(long, value_name = "BOOL")]
+    record_latency: Option<bool>,
 }
 
 /// Of a token bucket.
@@ -208,6 +211,7 @@ impl BreakerSettings {
             open_timeout_max: or(self.open_timeout_max, config.open_timeout_max),
             open_jitter: self.open_jitter.unwrap_or(config.open_jitter),
             ramp_up: or(self.ramp_up, config.ramp_up),
+            record_latency: self.record_latency.unwrap_or(config.record_latency),
             ..config
         }
     }

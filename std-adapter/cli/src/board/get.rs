@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::humane;
 use clap::{Args, ValueEnum};
 use fuseboard::{Nanos, Snapshot};
-use fuseboard_core::CircuitBreakerConfig;
+use fuseboard_core::{CircuitBreakerConfig, LatencySnapshot};
 use std::process::ExitCode;
 
 /// Arguments of `fuseboard get`.
@@ -49,7 +49,11 @@ fn text(row: &Row, now: Nanos) -> String {
     let mut lines = vec![format!("{}  {}", row.place.name, row.place.kind)];
     let mut line = |title: &str, value: String| lines.push(format!("  {title:20}{value}"));
     match &row.detail {
-        Detail::Breaker { snapshot, config } => breaker(snapshot, config, now, line),
+        Detail::Breaker {
+            snapshot,
+            config,
+            latency,
+        } => breaker(snapshot, config, latency.as_ref(), now, line),
         Detail::TokenBucket { available, config } => {
             line("available", format!("{available} of {}", config.burst));
             line("rate", humane::rate(config.rate));
@@ -66,6 +70,7 @@ fn text(row: &Row, now: Nanos) -> String {
 fn breaker(
     snapshot: &Snapshot,
     config: &CircuitBreakerConfig,
+    latency: Option<&LatencySnapshot>,
     now: Nanos,
     mut line: impl FnMut(&str, String),
 ) {
@@ -101,6 +106,14 @@ fn breaker(
             totals.calls, totals.failures, totals.slow, totals.rejected, totals.ignored
         ),
     );
+    if let Some(latency) = latency {
+        let span = |latency: Option<Nanos>| latency.map_or("-".into(), humane::span);
+        let [half, most, nearly_all] = [latency.p50(), latency.p90(), latency.p99()].map(span);
+        line(
+            "latency",
+            format!("p50 {half}, p90 {most}, p99 {nearly_all}"),
+        );
+    }
     if snapshot.in_flight > 0 {
         line("probes in flight", snapshot.in_flight.to_string());
     }

@@ -4,7 +4,10 @@ use crate::failure::Failure;
 use crate::humane;
 use clap::ValueEnum;
 use fuseboard::{Board, Nanos, Snapshot, Window};
-use fuseboard_core::{CircuitBreakerConfig, Policy, SlotId, SlotName, TokenBucketConfig};
+use fuseboard_core::{
+    CircuitBreaker, CircuitBreakerConfig, LatencySnapshot, Policy, SlotId, SlotName,
+    TokenBucketConfig,
+};
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -80,6 +83,8 @@ pub(crate) enum Detail {
     Breaker {
         snapshot: Snapshot,
         config: CircuitBreakerConfig,
+        /// How long calls took so far; `None`: that is not recorded.
+        latency: Option<LatencySnapshot>,
     },
     TokenBucket {
         available: u64,
@@ -118,7 +123,10 @@ pub(crate) fn row(board: &Board, place: Place, now: Nanos) -> Option<Row> {
             let breaker = words.breakers().get(place.id)?;
             Detail::Breaker {
                 snapshot: breaker.snapshot(now),
-                config: breaker.config(),
+                config: CircuitBreaker::config(breaker),
+                latency: breaker
+                    .records_latency()
+                    .then(|| breaker.latency().snapshot()),
             }
         }
         Kind::TokenBucket => {
@@ -217,7 +225,11 @@ impl Row {
             "name": self.place.name.as_str(),
         });
         let rest = match &self.detail {
-            Detail::Breaker { snapshot, config } => breaker_json(snapshot, config, now),
+            Detail::Breaker {
+                snapshot,
+                config,
+                latency,
+            } => breaker_json(snapshot, config, latency.as_ref(), now),
             Detail::TokenBucket { available, config } => json!({
                 "available": available,
                 "config": {"rate": humane::rate(config.rate), "burst": config.burst},
@@ -234,7 +246,12 @@ impl Row {
     }
 }
 
-fn breaker_json(snapshot: &Snapshot, config: &CircuitBreakerConfig, now: Nanos) -> Value {
+fn breaker_json(
+    snapshot: &Snapshot,
+    config: &CircuitBreakerConfig,
+    latency: Option<&LatencySnapshot>,
+    now: Nanos,
+) -> Value {
     let totals = &snapshot.totals;
     let settings = settings(config).into_iter();
     let settings: serde_json::Map<String, Value> = settings
@@ -264,6 +281,12 @@ fn breaker_json(snapshot: &Snapshot, config: &CircuitBreakerConfig, now: Nanos) 
             "rejected": totals.rejected,
             "ignored": totals.ignored,
         },
+        "latency": latency.map(|latency| json!({
+            "calls": latency.count(),
+            "p50_seconds": latency.p50().map(seconds),
+            "p90_seconds": latency.p90().map(seconds),
+            "p99_seconds": latency.p99().map(seconds),
+        })),
         "config": settings,
     })
 }

@@ -6,7 +6,8 @@ use super::{now, print};
 use crate::failure::Failure;
 use crate::humane;
 use clap::Args;
-use fuseboard::{Board, Nanos};
+use fuseboard::{Board, Nanos, Transition};
+use fuseboard_core::{Observer, Owner};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -86,7 +87,7 @@ fn breaker(board: &Board, place: &Place, verb: Verb) -> Result<String, Failure> 
     let section = board.words().breakers();
     let breaker = section.get(place.id).ok_or_else(|| removed(place))?;
     let (now, before) = (now(), breaker.state());
-    let told = &board.observer(place.id);
+    let told = &Operator { board, place };
     match verb {
         Verb::ForceOpen(None) => breaker.force_open(now, told),
         Verb::ForceOpen(Some(time)) => {
@@ -106,6 +107,19 @@ fn breaker(board: &Board, place: &Place, verb: Verb) -> Result<String, Failure> 
     };
     let (before, after) = (print::state(before), print::state(breaker.state()));
     Ok(format!("{}: {before} → {after}{for_how_long}", place.name))
+}
+
+/// Writes a change down for all who watch the board, as nobody's who is attached: a verb must not take an owner's place.
+struct Operator<'a> {
+    board: &'a Board,
+    place: &'a Place,
+}
+
+impl Observer for Operator<'_> {
+    fn transition(&self, transition: &Transition) {
+        let nobody = Owner::new(u16::MAX);
+        self.board.words().tell(self.place.id, nobody, transition);
+    }
 }
 
 fn bucket(board: &Board, place: &Place) -> Result<String, Failure> {

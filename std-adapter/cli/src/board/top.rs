@@ -76,7 +76,9 @@ fn stream(sampler: &mut Sampler, interval: Duration, is_once: bool) -> Result<Ex
     loop {
         thread::sleep(interval);
         let sample = sampler.sample();
-        print::json(&sample.json(sampler.path()))?;
+        // What has changed since the line before; in the first, all that the board remembers.
+        let changes = sampler.take_changes();
+        print::json(&sample.json(sampler.path(), &changes))?;
         if is_once {
             return Ok(ExitCode::SUCCESS);
         }

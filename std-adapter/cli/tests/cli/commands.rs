@@ -31,6 +31,7 @@ fn what_one_process_does_another_sees_and_steers() {
         search["retry_after_seconds"].as_f64() <= Some(5.0),
         "{search}"
     );
+    assert_eq!(search["latency"]["calls"], 20, "{search}");
     assert_eq!(traffic.get("api")["available"], 16);
     assert_eq!(traffic.get("reports")["in_flight"], 2);
 

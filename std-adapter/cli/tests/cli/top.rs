@@ -36,7 +36,7 @@ fn line_with<'lines>(lines: &'lines [String], name: &str) -> &'lines str {
 fn the_screen_shows_rows_processes_and_totals() {
     let traffic = traffic();
     let other = Traffic::on(traffic.board().to_owned());
-    let mut top = top(&traffic, 120, 40);
+    let mut top = top(&traffic, 130, 40);
     let lines = top.until("all rows", is_drawn);
     top.wait("a screen of its own", |top| {
         top.is_alternate() && top.hides_cursor()
@@ -61,6 +61,10 @@ fn the_screen_shows_rows_processes_and_totals() {
     let process = traffic.process().to_string();
     let named = |line: &String| line.contains(&process) && line.contains("traffic");
     assert!(lines.iter().any(named), "{lines:#?}");
+    // The log keeps what changed before anybody looked, and why.
+    let changed =
+        |line: &String| line.contains("search closed → open, too many calls failed (20 of 20)");
+    assert!(lines.iter().any(changed), "{lines:#?}");
     // One that looks is not attached, and neither is one that has claimed nothing yet.
     assert_eq!((traffic.owners(), other.owners()), (1, 1));
 }
@@ -115,7 +119,7 @@ fn keys_sort_filter_and_pause() {
     top.press("p");
     let open = |lines: &[String]| line_with(lines, "mail").contains("open");
     let lines = top.until("on again", open);
-    let changes = |line: &String| line.contains("mail closed → open");
+    let changes = |line: &String| line.contains("mail closed → open, too many");
     assert!(lines.iter().any(changes), "{lines:#?}");
 }
 
@@ -153,6 +157,12 @@ fn keys_steer_the_real_breaker_once_confirmed() {
         top.until(state, |lines| line_with(lines, "payments").contains(state));
         assert_eq!(traffic.get("payments")["state"], state);
     }
+    // An operator's verb is told like any change.
+    let told = |lines: &[String]| {
+        let reset = |line: &String| line.contains("payments metrics_only → closed");
+        lines.iter().any(reset)
+    };
+    top.until("told", told);
     assert_eq!(traffic.get("inventory")["generation"], 1);
     // A bucket can only be filled, a limit nothing.
     top.press("Gkf");
@@ -237,8 +247,18 @@ fn elsewhere_it_is_one_table_or_json_lines() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    for line in lines.take(3) {
+    for (number, line) in lines.take(3).enumerate() {
         let object: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        // Each change is told once.
+        let changes = object["changes"].as_array().unwrap();
+        assert_eq!(changes.len(), usize::from(number == 0), "{object}");
+        if let [change] = &changes[..] {
+            assert_eq!(
+                (&change["name"], &change["cause"]),
+                (&"search".into(), &"failure_rate".into())
+            );
+            assert_eq!(change["process"], traffic.process());
+        }
         assert_eq!(object["board"], board);
         assert_eq!(object["rows"].as_array().unwrap().len(), 6);
         let process = &object["processes"][0];

@@ -11,6 +11,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, Paragraph, Sparkline};
+use std::fmt::Write;
 
 /// Keys, the most wanted first: those that have no room are left out.
 const KEYS: [(&str, &str); 10] = [
@@ -239,15 +240,32 @@ fn changes(
     sampler: &Sampler,
     palette: Palette,
 ) {
+    let width = usize::from(area.width);
     let lines = sampler.changes().map(|change| {
-        let ago: Nanos = sample.at.saturating_sub(change.at);
-        Line::from(vec![
+        let change_of = &change.transition;
+        let ago: Nanos = sample.at.saturating_sub(change_of.at);
+        let mut line = Line::from(vec![
             Span::styled(format!(" {:>7} ago ", humane::span(ago)), palette.quiet()),
             Span::raw(format!("{} ", change.name)),
-            Span::styled(change.from.as_str(), palette.state(change.from)),
+            Span::styled(change_of.from.as_str(), palette.state(change_of.from)),
             Span::raw(" → "),
-            Span::styled(change.to.as_str(), palette.state(change.to)),
-        ])
+            Span::styled(change_of.to.as_str(), palette.state(change_of.to)),
+        ]);
+        let (counts, mut why) = (change_of.counts, format!(", {}", change_of.cause));
+        if counts.calls > 0 {
+            // Writing to a string cannot fail.
+            let _ = write!(
+                why,
+                " ({} of {})",
+                counts.failures.max(counts.slow),
+                counts.calls
+            );
+        }
+        let room = width.saturating_sub(line.width());
+        if room > 5 {
+            line.push_span(Span::styled(clip(&why, room), palette.quiet()));
+        }
+        line
     });
     let lines = fitting(lines.collect(), area);
     let block = panel(" changes ", palette);

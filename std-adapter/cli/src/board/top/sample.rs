@@ -4,6 +4,7 @@ use super::super::now;
 use super::super::rows::{self, Detail, Kind, Row};
 use super::processes::{self, Process};
 use fuseboard::{Board, CircuitState, Nanos, Totals};
+use fuseboard_core::{BoardTransition, LatencySnapshot, TransitionCursor};
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::fs;
@@ -25,6 +26,10 @@ pub(crate) struct Rates {
     pub(crate) calls: f64,
     pub(crate) failures: f64,
     pub(crate) rejected: f64,
+    /// So long took half of the calls since the reading before; `None`: there were none, or that is not recorded.
+    pub(crate) p50: Option<Nanos>,
+    /// And all but a hundredth.
+    pub(crate) p99: Option<Nanos>,
 }
 
 /// A name, what it is doing, and how fast.
@@ -44,6 +49,17 @@ impl Live {
         self.row.place.name.as_str()
     }
 
+    /// Whether it counts how long calls take.
+    pub(crate) fn records_latency(&self) -> bool {
+        matches!(
+            &self.row.detail,
+            Detail::Breaker {
+                latency: Some(_),
+                ..
+            }
+        )
+    }
+
     /// The state, of a breaker.
     pub(crate) fn state(&self) -> Option<CircuitState> {
         match &self.row.detail {
@@ -51,15 +67,6 @@ impl Live {
             _ => None,
         }
     }
-}
-
-/// A change of state between two readings; of several, the first state and the last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) at: Nanos,
-    pub(crate) name: String,
-    pub(crate) from: CircuitState,
-    pub(crate) to: CircuitState,
 }
 
 /// One reading of the whole board.
@@ -74,11 +81,9 @@ pub(crate) struct Sample {
     pub(crate) is_removed: bool,
 }
 
-#[derive(Clone, Copy)]
 struct Before {
     totals: Totals,
-    generation: u32,
-    state: CircuitState,
+    latency: Option<LatencySnapshot>,
 }
 
 /// Reads a board.
@@ -89,7 +94,8 @@ pub(crate) struct Sampler {
     read_at: Option<Nanos>,
     before: HashMap<Key, Before>,
     rejected: HashMap<Key, VecDeque<u64>>,
-    changes: VecDeque<Change>,
+    cursor: TransitionCursor,
+    changes: VecDeque<BoardTransition>,
 }
 
 impl Sampler {
@@ -101,6 +107,7 @@ impl Sampler {
             read_at: None,
             before: HashMap::new(),
             rejected: HashMap::new(),
+            cursor: TransitionCursor::OLDEST,
             changes: VecDeque::new(),
         }
     }
@@ -119,8 +126,13 @@ impl Sampler {
     }
 
     /// The last changes of state, newest first.
-    pub(crate) fn changes(&self) -> impl Iterator<Item = &Change> {
+    pub(crate) fn changes(&self) -> impl Iterator<Item = &BoardTransition> {
         self.changes.iter()
+    }
+
+    /// The changes since they were taken last, oldest first.
+    pub(crate) fn take_changes(&mut self) -> Vec<BoardTransition> {
+        self.changes.drain(..).rev().collect()
     }
 
     /// Reads the board.
@@ -136,10 +148,12 @@ impl Sampler {
             .collect();
         let is_there = |key: &Key| rows.iter().any(|live| live.key() == *key);
         self.rejected.retain(|key, _| is_there(key));
-        self.changes
-            .make_contiguous()
-            .sort_by_key(|change| std::cmp::Reverse(change.at));
-        self.changes.truncate(CHANGES);
+        let changes = &mut self.changes;
+        // Whoever caused them: the board keeps the last 128.
+        self.board
+            .words()
+            .transitions_since(&mut self.cursor, |change| changes.push_front(change));
+        changes.truncate(CHANGES);
         Sample {
             at,
             rows,
@@ -152,33 +166,34 @@ impl Sampler {
     fn live(&mut self, row: Row, before: &HashMap<Key, Before>, elapsed: Option<Nanos>) -> Live {
         let mut live = Live { row, rates: None };
         let key = live.key();
-        let Detail::Breaker { snapshot, .. } = &live.row.detail else {
+        let Detail::Breaker {
+            snapshot, latency, ..
+        } = &live.row.detail
+        else {
             return live;
         };
+        let totals = snapshot.totals;
         let seen = Before {
-            totals: snapshot.totals,
-            generation: snapshot.generation,
-            state: snapshot.state,
+            totals,
+            latency: latency.clone(),
         };
         self.before.insert(key, seen);
         let (Some(before), Some(elapsed)) = (before.get(&key), elapsed) else {
             return live;
         };
-        if before.generation != seen.generation {
-            self.changes.push_front(Change {
-                at: snapshot.since,
-                name: live.name().to_owned(),
-                from: before.state,
-                to: seen.state,
-            });
-        }
+        let latency = latency.as_ref().map(|latency| match &before.latency {
+            Some(before) => latency.since(before),
+            None => latency.clone(),
+        });
         let each_second =
             |new: u64, old: u64| new.saturating_sub(old) as f64 / rows::seconds(elapsed).max(1e-6);
-        let (new, old) = (seen.totals, before.totals);
+        let (new, old) = (totals, before.totals);
         let rates = Rates {
             calls: each_second(new.calls, old.calls),
             failures: each_second(new.failures, old.failures),
             rejected: each_second(new.rejected, old.rejected),
+            p50: latency.as_ref().and_then(LatencySnapshot::p50),
+            p99: latency.as_ref().and_then(LatencySnapshot::p99),
         };
         let history = self.rejected.entry(key).or_default();
         history.push_back(rates.rejected.ceil() as u64);
@@ -198,11 +213,12 @@ impl Sample {
             calls: sum.calls + rates.calls,
             failures: sum.failures + rates.failures,
             rejected: sum.rejected + rates.rejected,
+            ..sum
         })
     }
 
     /// As one JSON object.
-    pub(crate) fn json(&self, path: &Path) -> Value {
+    pub(crate) fn json(&self, path: &Path, changes: &[BoardTransition]) -> Value {
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let rows = self.rows.iter().map(|live| {
             let mut row = live.row.json(self.at);
@@ -210,6 +226,9 @@ impl Sample {
                 row.insert("calls_per_second".into(), json!(rates.calls));
                 row.insert("failures_per_second".into(), json!(rates.failures));
                 row.insert("rejected_per_second".into(), json!(rates.rejected));
+                let span = |span: Option<Nanos>| json!(span.map(rows::seconds));
+                row.insert("recent_p50_seconds".into(), span(rates.p50));
+                row.insert("recent_p99_seconds".into(), span(rates.p99));
             }
             row
         });
@@ -220,8 +239,21 @@ impl Sample {
             "is_removed": self.is_removed,
             "processes": self.processes.iter().map(Process::json).collect::<Vec<_>>(),
             "rows": rows.collect::<Vec<_>>(),
+            "changes": changes.iter().map(|change| change_json(change, self.at)).collect::<Vec<_>>(),
         })
     }
+}
+
+fn change_json(change: &BoardTransition, now: Nanos) -> Value {
+    let transition = &change.transition;
+    json!({
+        "name": change.name.as_str(),
+        "ago_seconds": rows::seconds(now.saturating_sub(transition.at)),
+        "from": transition.from.as_str(),
+        "to": transition.to.as_str(),
+        "cause": transition.cause.as_str(),
+        "process": change.process,
+    })
 }
 
 fn inode(path: &Path) -> Option<u64> {

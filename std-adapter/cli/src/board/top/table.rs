@@ -25,21 +25,21 @@ struct Column {
 }
 
 /// Behind the name, which takes the rest.
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 13] = [
     column("KIND", 7, 72, None, |live, _| {
         live.row.place.kind.short().into()
     }),
     column("STATE", 12, 0, Some(Sort::State), |live, _| {
         print::state_of(&live.row)
     }),
-    column("FOR", 7, 92, None, |live, now| match &live.row.detail {
+    column("FOR", 7, 106, None, |live, now| match &live.row.detail {
         Detail::Breaker { snapshot, .. } => span(since(snapshot, now)),
         _ => dash(),
     }),
     column("CALLS/s", 8, 54, Some(Sort::Calls), |live, _| {
         rate(live, |rates| rates.calls)
     }),
-    column("FAIL/s", 7, 104, Some(Sort::Failures), |live, _| {
+    column("FAIL/s", 7, 114, Some(Sort::Failures), |live, _| {
         rate(live, |rates| rates.failures)
     }),
     column("FAIL", 5, 54, Some(Sort::Failures), |live, _| {
@@ -74,7 +74,13 @@ const COLUMNS: [Column; 11] = [
         }
         Detail::ConcurrencyLimit { in_flight, limit } => format!("{in_flight}/{limit}"),
     }),
-    column("REJECTED", 9, 112, None, |live, _| match &live.row.detail {
+    column("P50", 7, 96, None, |live, _| {
+        span(live.rates.and_then(|rates| rates.p50))
+    }),
+    column("P99", 7, 88, None, |live, _| {
+        span(live.rates.and_then(|rates| rates.p99))
+    }),
+    column("REJECTED", 9, 124, None, |live, _| match &live.row.detail {
         Detail::Breaker { snapshot, .. } => humane::count(snapshot.totals.rejected),
         _ => dash(),
     }),
@@ -118,9 +124,11 @@ pub(super) fn draw(
     palette: Palette,
 ) {
     let rows = view.rows(sample);
+    let is_measured = rows.iter().any(|live| live.records_latency());
     let columns: Vec<&Column> = COLUMNS
         .iter()
         .filter(|column| area.width >= column.from)
+        .filter(|column| is_measured || !matches!(column.title, "P50" | "P99"))
         .collect();
     let taken: u16 = columns.iter().map(|column| column.width + 1).sum();
     let name_width = area.width.saturating_sub(taken).max(6);
