@@ -6,7 +6,7 @@ use super::sample::{Sample, Sampler};
 use super::table::{self, clip};
 use super::view::{Mode, View};
 use crate::humane;
-use fuseboard::{CircuitState, Nanos};
+use fuseboard::{Cause, CircuitState, Nanos};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -253,13 +253,13 @@ fn changes(
         ]);
         let (counts, mut why) = (change_of.counts, format!(", {}", change_of.cause));
         if counts.calls > 0 {
+            let judged = match change_of.cause {
+                Cause::ProbesSucceeded => counts.calls.saturating_sub(counts.failures),
+                Cause::SlowCallRate => counts.slow,
+                _ => counts.failures.max(counts.slow),
+            };
             // Writing to a string cannot fail.
-            let _ = write!(
-                why,
-                " ({} of {})",
-                counts.failures.max(counts.slow),
-                counts.calls
-            );
+            let _ = write!(why, " ({judged} of {})", counts.calls);
         }
         let room = width.saturating_sub(line.width());
         if room > 5 {
