@@ -75,6 +75,21 @@ def test_admission_is_all_or_nothing(
     assert breaker.snapshot().in_flight == 0
 
 
+def test_what_was_taken_is_back_before_the_rejection_is_seen(
+    make: MakeBreaker, clock: ManualClock
+) -> None:
+    """X1, B10: also while somebody keeps the exception, and with it the frames that it passed."""
+    breaker = make(half_open_requests=1)
+    half_open(breaker, clock).cancel()
+    places = ConcurrencyLimit(1)
+    full = places.acquire()
+    with pytest.raises(ConcurrencyLimitError) as caught:
+        Pipeline(breaker, places).call(len, "")
+    assert breaker.snapshot().in_flight == 0
+    assert caught.value.name == ""
+    full.release()
+
+
 def test_what_cannot_be_given_back_is_asked_last(clock: ManualClock) -> None:
     window = SlidingWindowRateLimiter(5, 60, clock=clock)
     bucket = TokenBucketRateLimiter(1, per=60, clock=clock)

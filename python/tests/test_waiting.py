@@ -286,16 +286,15 @@ def test_cancelled_while_it_waits_gives_back(clock: ManualClock) -> None:
     async def main() -> None:
         waiting = asyncio.ensure_future(bucket.aacquire())
         await asyncio.sleep(0)
-        assert bucket.reserve().wait == 2000
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
     asyncio.run(main())
     turn = bucket.reserve()
-    assert turn.wait == 3000
+    assert turn.wait == 1000
     assert (turn.cancel(), turn.cancel()) == (True, False)
-    assert bucket.reserve().wait == 3000
+    assert bucket.reserve().wait == 1000
 
 
 def test_rate_limit_needs_turns() -> None:

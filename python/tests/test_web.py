@@ -34,9 +34,11 @@ from fuseboard import (
     KeyedRateLimiter,
     ManualClock,
     Pipeline,
+    RateLimitedError,
     Retry,
     TokenBucketRateLimiter,
 )
+from fuseboard._http import headers_of
 from fuseboard.httpx import PerHost, failed_response
 from fuseboard.starlette import FuseboardMiddleware
 
@@ -297,6 +299,13 @@ def test_retry_after_of_an_answer(upstream: Upstream, clock: ManualClock) -> Non
     with httpx.Client(transport=fuseboard.httpx.Transport(pipeline)) as client:
         assert client.get(upstream.url).status_code == 200
     assert clock() == 9_000_000_000
+
+
+@pytest.mark.parametrize(("after", "header"), [(0.0, "1"), (0.2, "1"), (2.0, "2"), (2.1, "3")])
+def test_l8_who_comes_back_as_told_is_not_too_early(after: float, header: str) -> None:
+    headers = headers_of(RateLimitedError('a "b" \u00fc', "limited", after))
+    assert headers["Retry-After"] == header
+    assert headers["RateLimit"] == f'"a \\"b\\" ?";r=0;t={header}'
 
 
 def test_per_host_forgets_what_is_closed_and_was_used_longest_ago() -> None:
