@@ -176,9 +176,14 @@ fn aliases_are_bounded() {
         writeln!(deep, "a{level}: &a{level} {{x: *a{before}}}").unwrap();
         writeln!(long, "b{level}: *a").unwrap();
     }
-    for bomb in [&wide, &deep, &long] {
+    for (bomb, message) in [
+        (&wide, "more than 100000 values"),
+        (&deep, "nested deeper than 16 levels"),
+        (&long, "more than 100000 values"),
+    ] {
         let error = Config::from_text(bomb, Format::Yaml).unwrap_err();
         assert_eq!(error.findings()[0].id, "syntax", "{error}");
+        assert!(error.to_string().contains(message), "{error}");
     }
     survive("a: &a [*a]");
     survive("a: &a {b: *a}");
