@@ -7,11 +7,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Threads: for code without futures, and the only way to give it a time limit.
     let legacy = ThreadIsolation::new("legacy", 1, 0)?;
     let hangs = || {
-        std::thread::sleep(Duration::from_secs(1));
+        std::thread::sleep(Duration::from_secs(9));
         Ok::<_, std::io::Error>("late")
     };
     // Its thread may not be up yet: then there is no place for a moment.
-    let limit = Duration::from_millis(50);
+    let limit = Duration::from_millis(300);
     let late = loop {
         match legacy.call_blocking(limit, hangs) {
             Err(error) if error.is_rejected() => std::thread::yield_now(),

@@ -8,7 +8,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bucket = TokenBucketRateLimiter::new(Rate::per_second(50), 2);
     let limit = RateLimit::new(bucket).max_wait(Duration::from_millis(90));
     let started = Instant::now();
-    let callers: Vec<_> = (1..=8)
+    let callers: Vec<_> = (1..=12)
         .map(|caller| {
             let limit = limit.clone();
             tokio::spawn(async move { (caller, limit.acquire(1).await) })

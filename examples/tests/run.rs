@@ -100,7 +100,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     (
         "isolation",
         &[
-            "threads: no answer within 50ms",
+            "threads: no answer within 300ms",
             "threads: not called (isolation): ",
             "tasks: gave up: true",
         ],
@@ -138,7 +138,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
         &[
             "1: after ",
             "6: after ",
-            "8: the rate limit is used up; retry after ",
+            "12: the rate limit is used up; retry after ",
         ],
     ),
     (

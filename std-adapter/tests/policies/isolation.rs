@@ -51,25 +51,29 @@ async fn p2_a_panic_goes_on_in_the_caller_and_the_place_is_free() {
 }
 
 #[test]
-fn k1_threads_are_bounded_and_a_call_that_hangs_does_not_hold_its_caller() {
+fn k1_threads_are_bounded_and_a_call_that_hangs_does_not_hold_others_callers() {
     let pool = ThreadIsolation::new("test", 1, 1).unwrap();
+    let patient = Duration::from_secs(60);
     let (release, hangs) = channel::<()>();
     let (started, has_started) = channel();
-    let hung = pool.call_blocking(Duration::from_millis(1), move || {
-        started.send(()).unwrap();
-        hangs.recv().map_err(|_| ())
+    std::thread::scope(|scope| {
+        let hung = scope.spawn(|| {
+            pool.call_blocking(patient, move || {
+                started.send(()).unwrap();
+                hangs.recv().map_err(|_| ())
+            })
+        });
+        has_started.recv().unwrap();
+        // The thread is busy: one may wait, as long as it likes to, and the next is rejected.
+        let queued = pool.call_blocking(Duration::from_millis(1), || -> Result<(), ()> {
+            unreachable!("nobody waits for it any more")
+        });
+        assert!(queued.unwrap_err().is_timed_out());
+        let rejected = pool.call_blocking(patient, || Ok::<_, ()>(1));
+        assert!(rejected.unwrap_err().is_rejected());
+        release.send(()).unwrap();
+        assert_eq!(hung.join().unwrap(), Ok(()));
     });
-    assert!(hung.unwrap_err().is_timed_out());
-    has_started.recv().unwrap();
-    // The thread is busy: one may wait, the next is rejected.
-    let queued = pool.call_blocking(Duration::from_millis(1), || -> Result<(), ()> {
-        unreachable!("nobody waits for it any more")
-    });
-    assert!(queued.unwrap_err().is_timed_out());
-    let rejected = pool.call_blocking(Duration::from_secs(1), || Ok::<_, ()>(1));
-    assert!(rejected.unwrap_err().is_rejected());
-    release.send(()).unwrap();
-    let patient = Duration::from_secs(60);
     let free = loop {
         match pool.call_blocking(patient, || Ok::<_, ()>(1)) {
             Err(error) if error.is_rejected() => std::thread::yield_now(),
