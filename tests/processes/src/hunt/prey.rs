@@ -4,6 +4,7 @@ use super::{
     BufRead, BufReader, Child, Command, Path, PathBuf, Record, Result, Stdio, Word, bail, ensure,
 };
 use std::fmt;
+use std::os::unix::process::CommandExt;
 
 /// Names of the operations, from kind 1 on.
 const OPERATIONS: [&str; 7] = [
@@ -34,13 +35,22 @@ impl Prey {
             bail!("a command line has at least a program")
         };
         let record = Record::create(scratch)?;
-        let mut child = Command::new(program)
+        let mut command_line = Command::new(program);
+        command_line
             .args(arguments)
             .args([board, record.path()])
             .arg(seed.to_string())
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
+            .stdout(Stdio::piped());
+        // SAFETY: between fork and exec there is one system call.
+        unsafe {
+            command_line.pre_exec(|| {
+                // It works until it is killed: also when its hunter is.
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                Ok(())
+            });
+        }
+        let mut child = command_line.spawn()?;
         let mut line = String::new();
         if let Some(output) = child.stdout.take() {
             BufReader::new(output).read_line(&mut line)?;
