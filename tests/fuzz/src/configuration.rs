@@ -5,13 +5,14 @@ use std::ffi::c_char;
 use std::mem::MaybeUninit;
 use std::ptr;
 
+use fuseboard_ffi::breaker::making::{fb_breaker_free, fb_breaker_new};
 use fuseboard_ffi::breaker::manual::{
     fb_breaker_configure, fb_breaker_disable_at, fb_breaker_force_open_at,
     fb_breaker_metrics_only_at, fb_breaker_reset_at,
 };
 use fuseboard_ffi::breaker::{
-    fb_breaker, fb_breaker_cancel, fb_breaker_check_at, fb_breaker_free, fb_breaker_new,
-    fb_breaker_settle_at, fb_breaker_state, fb_breaker_try_acquire_at,
+    fb_breaker, fb_breaker_cancel, fb_breaker_check_at, fb_breaker_settle_at, fb_breaker_state,
+    fb_breaker_try_acquire_at,
 };
 use fuseboard_ffi::concurrency::{
     fb_concurrency, fb_concurrency_free, fb_concurrency_in_flight, fb_concurrency_limit,
