@@ -81,7 +81,7 @@ mod tests {
         );
         let far = classify(response(
             429,
-            ("retry-after", "Fri, 21 Oct 2950 07:28:00 GMT"),
+            ("retry-after", "Wed, 21 Oct 2950 07:28:00 GMT"),
         ));
         assert!(far.retry_after.unwrap() > Duration::from_secs(1 << 30));
         for unreadable in ["soon", "-3", "1.5", ""] {
