@@ -50,14 +50,14 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// `rate` sustained, and `burst` at once; 1 to 1,000,000,000 each, the rate's time 1 ms to 366 days.
+    /// `rate` sustained, and `burst` at once; 1 to 1,000,000,000 each, the rate's time 1 ms to 366 days; the bucket fills within ten years.
     ///
     /// # Errors
     /// What is out of its range.
     pub fn new(rate: Rate, burst: u64) -> Result<Self, SetUpError> {
         let allowed = "1 to 1,000,000,000";
         let per = Duration::from(rate.per());
-        Ok(Self {
+        let bucket = Self {
             burst: SetUpError::integer("burst", burst, 1..=MOST, allowed)?,
             units: SetUpError::integer("rate", rate.units(), 1..=MOST, allowed)?,
             per_micros: SetUpError::span(
@@ -66,7 +66,19 @@ impl TokenBucket {
                 SHORTEST..=LONGEST,
                 "1 ms to 366 days",
             )?,
-        })
+        };
+        // Times further ahead are no exact integers in a script, and no expiry that the engine takes.
+        let fills = u128::from(burst) * u128::from(bucket.per_micros) / u128::from(bucket.units);
+        if fills > 10 * LONGEST.as_micros() {
+            let (field, given) = ("burst", burst.to_string());
+            let allowed = "as many as flow in within ten years";
+            return Err(SetUpError::Setting {
+                field,
+                given,
+                allowed,
+            });
+        }
+        Ok(bucket)
     }
 }
 

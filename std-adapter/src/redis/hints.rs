@@ -48,6 +48,7 @@ pub enum HintError {
 ///
 /// Nobody opens because another did: one bad host must not stop all. But a dependency that fails elsewhere too needs fewer failures here to
 /// be believed. While the engine is away there are no hints, and the minimum is the breaker's own. Dropped, it restores it.
+/// Settings that are changed meanwhile are overwritten: end it, change them, and share anew.
 #[derive(Debug)]
 pub struct BreakerHints {
     shared: Arc<Shared>,

@@ -6,7 +6,7 @@ use super::engine::Engine;
 use super::error::{SetUpError, Unavailable};
 use super::keys::{ABANDONED, Keys, Waiter};
 use super::options::{FailurePolicy, LimiterOptions};
-use super::trip::{Route, Verdict};
+use super::trip::{Driver, Route, Verdict};
 use crate::breaker::fresh_seed;
 use crate::clock::{Clock, MonotonicClock};
 use fuseboard_core::{ConfigError, KeyedRateLimiter, Nanos, Rate, WhenFull, hash_key};
@@ -229,7 +229,8 @@ impl Shared {
         });
         if begins {
             // A task of its own: whoever goes away takes nobody's answer along.
-            tokio::spawn(Arc::clone(&self.route).drive(key.into()));
+            let driver = Driver::new(Arc::clone(&self.route), key.into());
+            tokio::spawn(driver.drive());
         }
         decided
     }

@@ -48,25 +48,11 @@ impl Route {
             .await
             .map(Answer::from_reply)
     }
-
-    /// Travels for a key until nobody waits.
-    pub(super) async fn drive(self: Arc<Self>, key: Box<str>) {
-        let mut driver = Driver {
-            route: self,
-            key,
-            is_over: false,
-        };
-        while let Some((waiters, cost, ahead)) = driver.next() {
-            let requests = waiters.len() as u64 + ahead / cost;
-            let asked = i64::try_from(requests).unwrap_or(i64::MAX);
-            let answer = driver.route.ask(&driver.key, cost, asked).await;
-            driver.tell(waiters, cost, requests, answer);
-        }
-    }
 }
 
-/// Somebody who travels. When it is dropped midway, with its runtime, those who wait are told.
-struct Driver {
+/// Somebody who travels for a key. When it is dropped midway or before it set out, with its runtime, those who wait are told, and the
+/// next one sets out anew.
+pub(super) struct Driver {
     route: Arc<Route>,
     key: Box<str>,
     /// Nobody waited any more, and the next one who does has a driver of his own.
@@ -74,6 +60,24 @@ struct Driver {
 }
 
 impl Driver {
+    pub(super) fn new(route: Arc<Route>, key: Box<str>) -> Self {
+        Self {
+            route,
+            key,
+            is_over: false,
+        }
+    }
+
+    /// Travels until nobody waits.
+    pub(super) async fn drive(mut self) {
+        while let Some((waiters, cost, ahead)) = self.next() {
+            let requests = waiters.len() as u64 + ahead / cost;
+            let asked = i64::try_from(requests).unwrap_or(i64::MAX);
+            let answer = self.route.ask(&self.key, cost, asked).await;
+            self.tell(waiters, cost, requests, answer);
+        }
+    }
+
     /// Those who go next, all of one cost; that cost; and how many units are to be fetched for later.
     fn next(&mut self) -> Option<(Vec<Waiter>, u64, u64)> {
         let now = Instant::now();

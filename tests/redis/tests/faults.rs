@@ -23,6 +23,15 @@ fn bucket(engine: &Engine, burst: u64, options: LimiterOptions) -> Result<Bucket
     )?)
 }
 
+/// Where it is not the time that is tested: a busy machine's answers may come late.
+fn patient(server: &Server) -> Result<Engine> {
+    let deadline = Duration::from_secs(5);
+    Ok(Engine::with_options(
+        &server.url(),
+        EngineOptions { deadline },
+    )?)
+}
+
 fn options(policy: FailurePolicy) -> LimiterOptions {
     LimiterOptions::new(policy)
 }
@@ -131,8 +140,8 @@ async fn a_killed_server_is_missed_by_nobody_and_found_again_with_or_without_its
 #[tokio::test]
 async fn forgotten_scripts_are_sent_again_unnoticed() -> Result<()> {
     let server = Server::start()?;
-    let engine = Engine::new(&server.url())?;
-    let limiter = bucket(&engine, 1_000_000, options(FailurePolicy::Closed))?;
+    let engine = patient(&server)?;
+    let limiter = bucket(&engine, 10_000, options(FailurePolicy::Closed))?;
     let _ = until_engine_decides(&limiter).await;
     for round in 0..50 {
         server.query(&["SCRIPT", "FLUSH"])?;
@@ -146,7 +155,7 @@ async fn forgotten_scripts_are_sent_again_unnoticed() -> Result<()> {
             let decision = call.await?;
             assert_eq!(
                 (decision.source, decision.remaining),
-                (Source::Engine, Some(999_999))
+                (Source::Engine, Some(9_999))
             );
         }
     }
@@ -156,7 +165,7 @@ async fn forgotten_scripts_are_sent_again_unnoticed() -> Result<()> {
 #[tokio::test]
 async fn a_full_server_refuses_and_the_policy_decides() -> Result<()> {
     let server = Server::with(&["--save", "", "--maxmemory-policy", "noeviction"])?;
-    let engine = Engine::new(&server.url())?;
+    let engine = patient(&server)?;
     let limiter = bucket(&engine, 10, options(FailurePolicy::Open))?;
     let _ = until_engine_decides(&limiter).await;
     server.query(&["CONFIG", "SET", "maxmemory", "1"])?;
@@ -204,7 +213,7 @@ async fn a_wire_cut_in_the_middle_of_an_answer_is_told_and_nothing_is_sent_twice
 #[tokio::test]
 async fn a_demoted_server_is_refused_and_promoted_again_used() -> Result<()> {
     let (main, replica) = (Server::start()?, Server::start()?);
-    let engine = Engine::new(&replica.url())?;
+    let engine = patient(&replica)?;
     let limiter = bucket(&engine, 10, options(FailurePolicy::Closed))?;
     let _ = until_engine_decides(&limiter).await;
     replica.query(&["REPLICAOF", "127.0.0.1", &main.port().to_string()])?;
@@ -247,7 +256,7 @@ async fn a_slot_that_moves_loses_no_word() -> Result<()> {
 #[tokio::test]
 async fn a_key_of_another_type_is_told_and_does_not_open_the_breaker() -> Result<()> {
     let server = Server::start()?;
-    let engine = Engine::new(&server.url())?;
+    let engine = patient(&server)?;
     let limiter = bucket(&engine, 10, options(FailurePolicy::Closed))?;
     server.query(&["LPUSH", "fuseboard:{alice}:bucket:1", "somebody else's"])?;
     for _ in 0..20 {

@@ -1,11 +1,11 @@
 //! Coalescing, leases, cancellation, and places among hosts.
 
 use anyhow::Result;
-use fuseboard::Rate;
 use fuseboard::redis::{
     ConcurrencyLimit, Engine, EngineOptions, FailurePolicy, Lease, LimiterOptions, RateLimiter,
     SetUpError, Source, TokenBucket,
 };
+use fuseboard::{Nanos, Rate};
 use fuseboard_redis::server::Server;
 use std::time::Duration;
 
@@ -130,6 +130,34 @@ async fn who_goes_away_before_the_answer_has_cost_nothing_in_the_end() -> Result
     Ok(())
 }
 
+#[test]
+fn a_runtime_that_ends_before_anybody_set_out_leaves_the_key_to_the_next() -> Result<()> {
+    let server = Server::start()?;
+    let options = LimiterOptions::new(FailurePolicy::Closed);
+    let limiter = bucket(&engine(&server)?, 5, options)?;
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+    };
+    let first = runtime()?;
+    first.block_on(async {
+        // Polled once: it waits, and what travels for it has not been polled at all.
+        let mut waits = std::pin::pin!(limiter.check("alice"));
+        let once = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(waits.as_mut().poll(context).is_pending())
+        });
+        assert!(once.await);
+    });
+    drop(first);
+    let decision = runtime()?.block_on(limiter.check("alice"));
+    assert_eq!(
+        (decision.source, decision.remaining),
+        (Source::Engine, Some(4))
+    );
+    Ok(())
+}
+
 #[tokio::test]
 async fn h1_a_lease_spares_trips_and_gives_back_what_it_did_not_use() -> Result<()> {
     let server = Server::start()?;
@@ -238,6 +266,14 @@ async fn r6_settings_out_of_their_range_are_refused_by_name() -> Result<()> {
         text(TokenBucket::new(Rate::per_second(1), 0).unwrap_err())
             .starts_with("burst is 0; allowed: 1 to")
     );
+    // What fits each range by itself may not be kept by any engine.
+    let year = Nanos::from(Duration::from_secs(366 * 24 * 3600));
+    let error = text(TokenBucket::new(Rate::new(1, year), 11).unwrap_err());
+    assert!(
+        error.starts_with("burst is 11; allowed: as many as"),
+        "{error}"
+    );
+    assert!(TokenBucket::new(Rate::new(1, year), 10).is_ok());
     for (options, begin) in [
         (
             LimiterOptions::new(FailurePolicy::LocalShare(0.0)),
