@@ -1,0 +1,5 @@
+//! The order service's program.
+
+fn main() {
+    println!("orders");
+}

@@ -1,0 +1,1 @@
+//! The read side's tables, made from the events.

@@ -1,0 +1,49 @@
+//! The event store: streams of events with one global order, and snapshots of what they fold to.
+//!
+//! [`PostgresEventStore`] for servers, [`SqliteEventStore`] for one process and a file. Both keep the same promises, shown by the same
+//! tests: a version is written once; a position that a reader has seen past never appears later; an append is whole or not at all.
+
+mod event;
+mod snapshot;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+pub use event::{Appended, CommandResult, Heads, Metadata, NewEvent, StoreError, StoredEvent};
+pub use snapshot::{Snapshot, SnapshotStore};
+
+/// Streams of events, one for each order.
+#[async_trait]
+pub trait EventStore: Send + Sync + 'static {
+    /// Appends `events` to `stream`, which must have `expected_version` events (0: it must not exist): all of them with versions
+    /// from `expected_version + 1` on, or none. `result` is stored with them, so that a repeated command finds its answer.
+    ///
+    /// [`StoreError::Conflict`] when the stream has another version, [`StoreError::Answered`] when `result`'s key has been used.
+    async fn append(
+        &self,
+        stream: Uuid,
+        expected_version: u64,
+        events: &[NewEvent],
+        result: Option<&CommandResult>,
+    ) -> Result<Appended, StoreError>;
+
+    /// The events of a stream after `version`, oldest first.
+    async fn load(&self, stream: Uuid, after_version: u64) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// At most `limit` events of all streams after `position`, in order of position, and none that an append still under way could
+    /// come before: what this has returned is final.
+    async fn read_all(
+        &self,
+        after_position: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// The last position given out, and the last that is final.
+    async fn heads(&self) -> Result<Heads, StoreError>;
+
+    /// The answer of an earlier command with this key.
+    async fn command_result(&self, key: &str) -> Result<Option<CommandResult>, StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
