@@ -61,7 +61,7 @@ impl CommandService {
 
     /// The order as it is stored.
     pub async fn load(&self, order_id: Uuid) -> Result<Option<Order>, CommandError> {
-        let stored = self.store.load(order_id, 0).await?;
+        let stored = self.store.load(order_id, 0, u32::MAX).await?;
         let events = stored
             .iter()
             .map(|event| decode(&event.kind, event.schema_version, &event.payload))

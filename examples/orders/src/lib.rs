@@ -10,6 +10,7 @@
 pub mod auth;
 pub mod bus;
 pub mod command;
+pub mod engine;
 pub mod money;
 pub mod order;
 pub mod payment;

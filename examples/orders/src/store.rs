@@ -3,14 +3,24 @@
 //! [`PostgresEventStore`] for servers, [`SqliteEventStore`] for one process and a file. Both keep the same promises, shown by the same
 //! tests: a version is written once; a position that a reader has seen past never appears later; an append is whole or not at all.
 
+mod database;
 mod event;
+mod failure;
+mod guarded;
+mod number;
+mod postgres;
 mod snapshot;
+mod sqlite;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
+pub use database::Database;
 pub use event::{Appended, CommandResult, Heads, Metadata, NewEvent, StoreError, StoredEvent};
+pub use guarded::{GuardedStore, StoreGuard, StoreNumbers};
+pub use postgres::PostgresEventStore;
 pub use snapshot::{Snapshot, SnapshotStore};
+pub use sqlite::SqliteEventStore;
 
 /// Streams of events, one for each order.
 #[async_trait]
@@ -27,8 +37,13 @@ pub trait EventStore: Send + Sync + 'static {
         result: Option<&CommandResult>,
     ) -> Result<Appended, StoreError>;
 
-    /// The events of a stream after `version`, oldest first.
-    async fn load(&self, stream: Uuid, after_version: u64) -> Result<Vec<StoredEvent>, StoreError>;
+    /// At most `limit` events of a stream after `after_version`, oldest first.
+    async fn load(
+        &self,
+        stream: Uuid,
+        after_version: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
 
     /// At most `limit` events of all streams after `position`, in order of position, and none that an append still under way could
     /// come before: what this has returned is final.

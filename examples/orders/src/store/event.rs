@@ -1,5 +1,7 @@
 //! Events on their way in and out, and what can go wrong.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -74,6 +76,8 @@ pub struct Heads {
     pub head: u64,
     /// The last position up to which nothing new can appear.
     pub safe: u64,
+    /// How long the oldest transaction that writes has been under way: it holds `safe`.
+    pub oldest_transaction: Duration,
 }
 
 /// What a command was answered, kept under its `Idempotency-Key`.
@@ -87,6 +91,28 @@ pub struct CommandResult {
     pub status: u16,
     /// And the body.
     pub body: Value,
+    /// The position of the command's last event; whatever stands here when it is appended, the store sets it.
+    pub position: u64,
+}
+
+impl CommandResult {
+    /// As a store has it.
+    pub(super) fn stored(
+        key: &str,
+        request_sha256: &[u8],
+        status: i64,
+        body: Value,
+        position: i64,
+    ) -> Result<Self, StoreError> {
+        let corrupt = |what: &str| StoreError::Corrupt(format!("{what} of a command's answer"));
+        Ok(Self {
+            key: key.to_owned(),
+            request_sha256: request_sha256.try_into().map_err(|_| corrupt("digest"))?,
+            status: u16::try_from(status).map_err(|_| corrupt("status"))?,
+            body,
+            position: u64::try_from(position).map_err(|_| corrupt("position"))?,
+        })
+    }
 }
 
 /// Why the store did not do it.
@@ -101,6 +127,12 @@ pub enum StoreError {
     /// The key has been used: this is what was answered.
     #[error("a command with this key has been answered")]
     Answered(Box<CommandResult>),
+    /// Not asked: a policy before the store keeps this call away from it.
+    #[error("the event store is not asked now")]
+    Rejected {
+        /// Not before this.
+        retry_after: Duration,
+    },
     /// Out of reach, or too slow: nothing is known about what was asked for.
     #[error("the event store does not answer: {0}")]
     Unavailable(String),
