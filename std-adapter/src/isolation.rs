@@ -2,6 +2,7 @@
 
 mod tasks;
 mod threads;
+mod trace;
 
 pub use tasks::TaskIsolation;
 pub use threads::ThreadIsolation;

@@ -1,5 +1,6 @@
 //! [`TaskIsolation`]: calls on tasks of their own.
 
+use super::trace;
 use crate::call::{CallError, PolicyKind};
 use crate::queue::ConcurrencyQueue;
 use fuseboard_core::{Reason, Rejected};
@@ -27,6 +28,8 @@ use tokio::task::JoinHandle;
 ///
 /// Dropped while it waits for a place, it leaves the line. Dropped later, the task is told to stop at its next await point; until it
 /// does, its place stays taken. A panic in the task goes on in the caller.
+///
+/// With feature `otel` the task is in the caller's trace.
 #[derive(Clone, Debug)]
 pub struct TaskIsolation {
     places: ConcurrencyQueue,
@@ -62,10 +65,10 @@ impl TaskIsolation {
             Ok(permit) => permit,
             Err(rejected) => return Err(CallError::rejected(PolicyKind::Isolation, rejected)),
         };
-        let mut task = Owned(self.runtime.spawn(async move {
+        let mut task = Owned(self.runtime.spawn(trace::task(async move {
             let _permit = permit;
             operation.await
-        }));
+        })));
         match (&mut task.0).await {
             Ok(result) => result.map_err(CallError::OperationFailed),
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),

@@ -1,5 +1,6 @@
 //! [`ThreadIsolation`]: calls on threads of their own.
 
+use super::trace;
 use crate::call::{CallError, PolicyKind};
 use fuseboard_core::{ConfigError, Reason, Rejected};
 use std::any::Any;
@@ -33,6 +34,8 @@ type Caught<T> = Result<T, Box<dyn Any + Send>>;
 ///
 /// Dropped while the call is queued, it is not made; later it runs to its end, which nobody hears. A panic goes on in the caller. A clone
 /// is another handle of the same threads, which end with the last handle.
+///
+/// With feature `otel` a call is in its caller's trace.
 #[derive(Clone, Debug)]
 pub struct ThreadIsolation {
     jobs: SyncSender<Job>,
@@ -72,6 +75,7 @@ impl ThreadIsolation {
         E: Send + 'static,
     {
         let (answer, end) = oneshot::channel::<Caught<Result<T, E>>>();
+        let operation = trace::thread(operation);
         self.submit(move || {
             // Nobody waits for it any more.
             if !answer.is_closed() {
@@ -98,6 +102,7 @@ impl ThreadIsolation {
         E: Send + 'static,
     {
         let (answer, end) = sync_channel::<Caught<Result<T, E>>>(1);
+        let operation = trace::thread(operation);
         let waiter = Arc::new(());
         let waits = Arc::downgrade(&waiter);
         self.submit(move || {
