@@ -181,6 +181,10 @@ fn created(create: &CreateOrder) -> Result<Vec<OrderEvent>, Rejected> {
             let problem = format!("{} bytes: 1 to 64 are allowed", item.sku.len());
             return Err(invalid("items.sku", problem));
         }
+        if item.sku.contains(char::is_control) {
+            let problem = "control characters are not allowed".to_owned();
+            return Err(invalid("items.sku", problem));
+        }
         if item.quantity == 0 {
             return Err(invalid(
                 "items.quantity",
