@@ -19,6 +19,7 @@ mod boards;
 mod changes;
 #[cfg(feature = "http-endpoints")]
 mod http;
+mod lane;
 mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
@@ -32,6 +33,7 @@ mod source;
 pub use changes::Change;
 #[cfg(feature = "http-endpoints")]
 pub use http::{Endpoints, Health};
+pub use lane::{LaneMetric, LaneReport, LaneValue};
 pub use metrics::{Instrument, METRICS, Metric};
 #[cfg(feature = "otel")]
 pub use otel::{

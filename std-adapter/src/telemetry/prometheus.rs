@@ -1,9 +1,11 @@
 //! [`prometheus_text`]: a report as Prometheus reads it.
 
+use super::lane::LaneValue;
 use super::metrics::{Instrument, METRICS, Metric};
 use super::points::{Labels, latencies};
 use super::report::Report;
 use fuseboard_core::LatencySnapshot;
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 /// A report in Prometheus' text format (version 0.0.4): names and labels as OpenTelemetry's rules turn those of the metrics into them,
@@ -33,7 +35,35 @@ pub fn prometheus_text(report: &Report) -> String {
             let _ = writeln!(text, "}} {value}");
         }
     }
+    lanes(report, &mut text);
     text
+}
+
+/// The numbers of the program's own, those of one metric together.
+fn lanes(report: &Report, text: &mut String) {
+    let mut groups: BTreeMap<&str, Vec<&LaneValue>> = BTreeMap::new();
+    for value in report.lanes.iter().flat_map(|lane| &lane.values) {
+        groups.entry(value.metric.name).or_default().push(value);
+    }
+    for values in groups.values() {
+        let Some(metric) = values.first().map(|value| value.metric) else {
+            continue;
+        };
+        let name = metric.prometheus_name();
+        let kind = match metric.instrument {
+            Instrument::Counter => "counter",
+            _ => "gauge",
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "# HELP {name} {}", metric.about);
+        let _ = writeln!(text, "# TYPE {name} {kind}");
+        for value in values {
+            text.push_str(&name);
+            labelled(&value.attributes, text);
+            let end = if value.attributes.is_empty() { "" } else { "}" };
+            let _ = writeln!(text, "{end} {}", value.value);
+        }
+    }
 }
 
 /// Buckets of the core's histogram in one of ours: a power of two.
@@ -87,17 +117,22 @@ fn labelled(labels: &Labels, text: &mut String) {
 impl Metric {
     /// Its name where Prometheus keeps it: `fuseboard_calls_total`.
     pub fn prometheus_name(&self) -> String {
-        let unit = match self.unit {
-            "s" => "_seconds",
-            "1" => "_ratio",
-            _ => "",
-        };
-        let total = match self.instrument {
-            Instrument::Counter => "_total",
-            _ => "",
-        };
-        format!("{}{unit}{total}", plain(self.name))
+        series(self.name, self.unit, self.instrument)
     }
+}
+
+/// What Prometheus makes of a metric's name, unit and kind.
+pub(super) fn series(name: &str, unit: &str, instrument: Instrument) -> String {
+    let unit = match unit {
+        "s" => "_seconds",
+        "1" => "_ratio",
+        _ => "",
+    };
+    let total = match instrument {
+        Instrument::Counter => "_total",
+        _ => "",
+    };
+    format!("{}{unit}{total}", plain(name))
 }
 
 fn plain(name: &str) -> String {

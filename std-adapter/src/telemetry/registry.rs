@@ -1,6 +1,7 @@
 //! [`Registry`]: what is observed.
 
 use super::changes::{Change, Changes};
+use super::lane::{Lane, LaneMetric, LaneValue};
 #[cfg(feature = "retry")]
 use super::own::OwnBudget;
 use super::own::{OwnBreaker, OwnBucket, OwnLimit};
@@ -203,7 +204,23 @@ impl Registry {
         self.add(super::boards::BoardSource::new(name, board));
     }
 
-    /// Observes what had this name no longer: a breaker, a limiter or a board. `false`: nothing had it.
+    /// Shows and exports numbers of the program's own, under a name of their own: `read` is asked at each reading, must not block, and may
+    /// give several values of one of `metrics`, with attributes that tell them apart. OTLP has the metrics of lanes that were added
+    /// before its export was started.
+    pub fn add_lane(
+        &self,
+        name: &str,
+        metrics: &'static [&'static LaneMetric],
+        read: impl Fn() -> Vec<LaneValue> + Send + Sync + 'static,
+    ) {
+        self.add(Lane {
+            name: name.to_owned(),
+            metrics,
+            read: Box::new(read),
+        });
+    }
+
+    /// Observes what had this name no longer: a breaker, a limiter, a board or a lane. `false`: nothing had it.
     pub fn remove(&self, name: &str) -> bool {
         let mut sources = lock(&self.inner.sources);
         let before = sources.len();
@@ -221,6 +238,7 @@ impl Registry {
             budgets: Vec::new(),
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
             processes: Vec::new(),
+            lanes: Vec::new(),
             series_limit: self.inner.series_limit,
         };
         let mut found = Vec::new();
@@ -233,6 +251,20 @@ impl Registry {
             self.inner.watchers.tell(change);
         }
         report
+    }
+
+    /// The metrics of all lanes.
+    #[cfg(feature = "otel")]
+    pub(super) fn lane_metrics(&self) -> Vec<&'static LaneMetric> {
+        let sources = lock(&self.inner.sources);
+        let all = sources.iter().flat_map(|source| source.metrics());
+        let mut found: Vec<&'static LaneMetric> = Vec::new();
+        for metric in all {
+            if found.iter().all(|other| other.name != metric.name) {
+                found.push(metric);
+            }
+        }
+        found
     }
 
     #[cfg(feature = "otel")]

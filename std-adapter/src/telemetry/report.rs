@@ -1,6 +1,7 @@
 //! [`Report`]: everything observed, at one moment, as values.
 
 use super::changes::{Change, Changes, STATES, duration, index};
+use super::lane::LaneReport;
 use fuseboard_core::{CircuitBreakerConfig, LatencySnapshot, Nanos, Snapshot, State};
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +22,8 @@ pub struct Report {
     /// The processes attached to each board: the board, and who.
     #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
     pub processes: Vec<(String, Vec<crate::AttachedProcess>)>,
+    /// The lanes: numbers of the program's own.
+    pub lanes: Vec<LaneReport>,
     /// Names of each kind that the metrics tell apart; what is beyond is added up as `_other`.
     pub(super) series_limit: usize,
 }

@@ -1,6 +1,7 @@
 //! [`Source`]: something that a registry reads.
 
 use super::changes::Change;
+use super::lane::LaneMetric;
 use super::report::Report;
 
 /// Something observed.
@@ -13,6 +14,11 @@ pub(super) trait Source: Send + Sync {
 
     /// Adds what it is at this moment to `report`, and the changes that it finds to `found`.
     fn read(&self, report: &mut Report, found: &mut Vec<Change>);
+
+    /// The metrics of its own.
+    fn metrics(&self) -> &'static [&'static LaneMetric] {
+        &[]
+    }
 
     /// Does to the breaker of this name what an operator asks, if it has it.
     fn steer(&self, _board: Option<&str>, _name: &str, _verb: Verb) -> bool {

@@ -7,6 +7,8 @@ use super::Shared;
 use super::control::Record;
 use crate::limiter::{ConcurrencyLimit, ConcurrencyPermit};
 use crate::telemetry::changes::Change;
+use crate::telemetry::lane::LaneReport;
+use crate::telemetry::metrics::Instrument;
 use crate::telemetry::report::{BreakerReport, Report};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -192,6 +194,7 @@ fn everything(report: &Report, latencies: &[Option<LatencySnapshot>], changes: u
         "concurrency_limits": limits.collect::<Vec<_>>(),
         "retry_budgets": budgets.collect::<Vec<_>>(),
         "processes": processes(report),
+        "lanes": report.lanes.iter().map(lane).collect::<Vec<_>>(),
     })
 }
 
@@ -254,6 +257,26 @@ fn breaker(own: &BreakerReport, latency: Option<&LatencySnapshot>, last: usize) 
         },
         "changes": changes.collect::<Vec<_>>(),
     })
+}
+
+fn lane(lane: &LaneReport) -> Value {
+    let shown = lane
+        .values
+        .iter()
+        .filter(|value| !value.metric.label.is_empty());
+    let values = shown.map(|own| {
+        let attributes = own.attributes.iter();
+        let attributes: Vec<_> = attributes.map(|(_, value)| value.as_str()).collect();
+        json!({
+            "label": own.metric.label,
+            "metric": own.metric.name,
+            "of": attributes.join(", "),
+            "unit": own.metric.unit,
+            "is_total": own.metric.instrument == Instrument::Counter,
+            "value": own.value,
+        })
+    });
+    json!({ "name": lane.name, "values": values.collect::<Vec<_>>() })
 }
 
 /// Of the last 10 to 20 seconds.

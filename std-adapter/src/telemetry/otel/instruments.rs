@@ -1,11 +1,13 @@
 //! [`register_metrics`]: each metric as an observable instrument, read when the SDK collects and at no other time.
 
+use crate::telemetry::lane::LaneMetric;
 use crate::telemetry::metrics::{Instrument, METRICS};
 use crate::telemetry::points::Labels;
 use crate::telemetry::registry::{Registry, WeakRegistry};
 use crate::telemetry::report::Report;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -75,6 +77,38 @@ pub fn register_metrics(registry: &Registry, meter: &Meter) {
             }
         }
     }
+    for (place, metric) in registry.lane_metrics().into_iter().enumerate() {
+        lane(meter, &source, METRICS.len() + place, metric);
+    }
+}
+
+/// The instrument of a metric of the program's own.
+fn lane(meter: &Meter, source: &Arc<Collection>, place: usize, metric: &'static LaneMetric) {
+    let source = Arc::clone(source);
+    let points = move || source.lane_points(place, metric);
+    if metric.instrument == Instrument::Counter {
+        let _ = meter
+            .f64_observable_counter(metric.name)
+            .with_unit(metric.unit)
+            .with_description(metric.about)
+            .with_callback(move |observer| {
+                for (attributes, value) in points() {
+                    observer.observe(value, &attributes);
+                }
+            })
+            .build();
+        return;
+    }
+    let _ = meter
+        .f64_observable_gauge(metric.name)
+        .with_unit(metric.unit)
+        .with_description(metric.about)
+        .with_callback(move |observer| {
+            for (attributes, value) in points() {
+                observer.observe(value, &attributes);
+            }
+        })
+        .build();
 }
 
 /// One report for all instruments of a collection.
@@ -87,17 +121,13 @@ struct Collection {
 #[derive(Debug, Default)]
 struct Latest {
     report: Option<Arc<Report>>,
-    /// The instruments that have seen it, one bit each.
-    seen: u64,
+    /// The instruments that have seen it.
+    seen: BTreeSet<usize>,
 }
-
-const _: () = assert!(METRICS.len() <= 64, "one bit for each metric");
 
 impl Collection {
     fn points(&self, place: usize) -> Vec<(Vec<KeyValue>, f64)> {
-        // A panic in a clock of the user's would end the SDK's thread for good.
-        let report = catch_unwind(AssertUnwindSafe(|| self.report(place)));
-        let Ok(Some(report)) = report else {
+        let Some(report) = self.caught(place) else {
             return Vec::new();
         };
         let points = METRICS[place].points(&report);
@@ -107,18 +137,32 @@ impl Collection {
             .collect()
     }
 
+    fn lane_points(&self, place: usize, metric: &'static LaneMetric) -> Vec<(Vec<KeyValue>, f64)> {
+        let Some(report) = self.caught(place) else {
+            return Vec::new();
+        };
+        let values = report.lanes.iter().flat_map(|lane| &lane.values);
+        let own = values.filter(|value| value.metric.name == metric.name);
+        own.map(|value| (attributes(value.attributes.clone()), value.value))
+            .collect()
+    }
+
+    /// A panic in a clock or a lane of the user's would end the SDK's thread for good.
+    fn caught(&self, place: usize) -> Option<Arc<Report>> {
+        catch_unwind(AssertUnwindSafe(|| self.report(place))).ok()?
+    }
+
     /// The report of this collection: who has seen the latest one begins another.
     fn report(&self, place: usize) -> Option<Arc<Report>> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let bit = 1 << place;
-        if latest.report.is_none() || latest.seen & bit != 0 {
+        if latest.report.is_none() || latest.seen.contains(&place) {
             let report = self.registry.upgrade()?.report();
             *latest = Latest {
                 report: Some(Arc::new(report)),
-                seen: 0,
+                seen: BTreeSet::new(),
             };
         }
-        latest.seen |= bit;
+        latest.seen.insert(place);
         latest.report.clone()
     }
 }

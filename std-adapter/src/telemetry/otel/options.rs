@@ -42,6 +42,7 @@ struct Signal(&'static str, &'static str);
 #[must_use = "options start nothing by themselves"]
 pub struct TelemetryOptions {
     endpoint: Option<String>,
+    service_name: Option<String>,
     bound: Duration,
     is_global: bool,
 }
@@ -57,6 +58,7 @@ impl TelemetryOptions {
     pub fn new() -> Self {
         Self {
             endpoint: None,
+            service_name: None,
             bound: SHUTDOWN,
             is_global: true,
         }
@@ -65,6 +67,12 @@ impl TelemetryOptions {
     /// The collector's address, such as `http://collector:4318`, whatever the variables say.
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// The service's name where `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` give none.
+    pub fn service_name(mut self, name: impl Into<String>) -> Self {
+        self.service_name = Some(name.into());
         self
     }
 
@@ -146,7 +154,11 @@ impl TelemetryOptions {
         running: &mut Running,
         registry: &Registry,
     ) -> Result<(), TelemetryError> {
-        let resource = Resource::builder().build();
+        let mut resource = Resource::builder();
+        if let Some(name) = self.service_name.clone().filter(|_| !is_named()) {
+            resource = resource.with_service_name(name);
+        }
+        let resource = resource.build();
         let patience = running.patience.clone();
         if METRICS.is_on()? {
             let builder = MetricExporter::builder();
@@ -285,6 +297,12 @@ fn text(name: &str) -> Option<String> {
 
 fn is_disabled() -> bool {
     text("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// Whether the standard variables name the service.
+fn is_named() -> bool {
+    text("OTEL_SERVICE_NAME").is_some()
+        || text("OTEL_RESOURCE_ATTRIBUTES").is_some_and(|all| all.contains("service.name="))
 }
 
 /// Channels work on a thread of their own, whatever the program's runtime does.

@@ -95,6 +95,7 @@
     arrange();
     summary(report);
     limits(report);
+    lanes(report);
     tables(report);
     $("unlock").hidden = !report.controls;
     say($("version"), "Fuseboard " + report.version);
@@ -344,6 +345,13 @@
     );
     const trouble = (count.open ?? 0) + (count.forced_open ?? 0);
     document.title = (trouble ? `(${trouble} open) ` : "") + report.title;
+  };
+
+  const lanes = (report) => {
+    const shown = report.lanes.filter((lane) => lane.values.length);
+    $("lanes").replaceChildren(...shown.map((lane) => make("section", { "aria-label": lane.name }, make("h2", { text: lane.name }), make("div", { class: "summary" },
+      ...lane.values.map((own) => make("div", { class: "tile" }, make("b", { text: own.unit === "s" ? span(own.value) : Number.isInteger(own.value) ? own.value.toLocaleString() : number(own.value) }),
+        make("small", { text: own.label + (own.of ? `, ${own.of}` : ""), title: own.metric })))))));
   };
 
   const limits = (report) => {
