@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import gc
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,6 @@ import pybreaker
 import pyrate_limiter
 
 import fuseboard
-from fuseboard._decorate import Kind, _WRAPPERS
 
 CALLS = 2000
 
@@ -39,6 +39,36 @@ async def async_nothing() -> None:
     pass
 
 
+def items() -> Iterator[int]:
+    yield 1
+
+
+def run_through(generator: Callable[[], Iterator[int]]) -> Callable[[], None]:
+    def run() -> None:
+        for _ in generator():
+            pass
+
+    return run
+
+
+def passed_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The least that a decorator written in Python can do."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def passed_on_items(function: Callable[..., Iterator[int]]) -> Callable[..., Iterator[int]]:
+    """The same for a generator, which stays one."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Iterator[int]:
+        yield from function(*args, **kwargs)
+
+    return wrapper
 
 
 def rejected(call: Callable[[], Any], error: type[Exception]) -> Callable[[], Any]:
@@ -75,6 +105,8 @@ def subjects() -> dict[str, dict[str, Callable[[], Any]]]:
     open_breaker.force_open()
     timed = fuseboard.CircuitBreaker("timed", slow_call_duration=1)
     bucket = fuseboard.TokenBucketRateLimiter(huge, burst=huge)
+    peer, other_peer = circuitbreaker.CircuitBreaker(), pybreaker.CircuitBreaker()
+    pipeline = fuseboard.Pipeline(breaker, bucket, fuseboard.ConcurrencyLimit(10))
     fixed = limits.strategies.FixedWindowRateLimiter(limits.storage.MemoryStorage())
     item = limits.RateLimitItemPerSecond(huge)
     pyrate = pyrate_limiter.Limiter(pyrate_limiter.Rate(huge, pyrate_limiter.Duration.SECOND))
@@ -83,8 +115,9 @@ def subjects() -> dict[str, dict[str, Callable[[], Any]]]:
             "nothing around it": nothing,
             "fuseboard": breaker(nothing),
             "fuseboard, durations measured": timed(nothing),
-            # What a plain function had before it was guarded natively; pipelines still have it.
-            "fuseboard, by a Python wrapper": _WRAPPERS[Kind.PLAIN](nothing, breaker.acquire),
+            "fuseboard, breaker, limiter and limit": pipeline(nothing),
+            "fuseboard, breaker.call": lambda: breaker.call(nothing),
+            "a Python wrapper that passes on": passed_on(nothing),
             "circuitbreaker": circuitbreaker.circuit(nothing),
             "pybreaker": pybreaker.CircuitBreaker()(nothing),
         },
@@ -98,6 +131,17 @@ def subjects() -> dict[str, dict[str, Callable[[], Any]]]:
                 tripped(pybreaker.CircuitBreaker(throw_new_error_on_trip=False)),
                 pybreaker.CircuitBreakerError,
             ),
+        },
+        "a generator that is run through": {
+            "nothing around it": run_through(items),
+            "fuseboard": run_through(breaker(items)),
+            "a Python wrapper that passes on": run_through(passed_on_items(items)),
+            "circuitbreaker": run_through(circuitbreaker.circuit(items)),
+        },
+        "a look at the state": {
+            "fuseboard": lambda: breaker.state,
+            "circuitbreaker": lambda: peer.state,
+            "pybreaker": lambda: other_peer.current_state,
         },
         "a limiter that admits": {
             "fuseboard, try_acquire": bucket.try_acquire,
@@ -193,6 +237,7 @@ class Promise:
 
 PROMISES = (
     Promise("a decorated call", "fuseboard", 1 / 10),
+    Promise("a decorated call", "fuseboard, breaker, limiter and limit", 1 / 3),
     Promise("an awaited call", "fuseboard", 1 / 2),
     Promise("a limiter that admits", "fuseboard, try_acquire", 1 / 8),
     Promise("an async limiter that admits", "fuseboard", 1 / 2),
@@ -208,7 +253,7 @@ def main() -> int:
     found = measure(arguments.rounds)
     peers = {
         group: min(
-            ns for name, ns in rows.items() if not name.startswith(("fuseboard", "nothing"))
+            ns for name, ns in rows.items() if not name.startswith(("fuseboard", "nothing", "a Python"))
         )
         for group, rows in found.items()
     }
@@ -216,7 +261,7 @@ def main() -> int:
     for group, rows in found.items():
         print(group)
         for name, ns in rows.items():
-            print(f"  {name:32} {ns:9.1f}   {ns / peers[group]:6.3f} x the cheapest peer")
+            print(f"  {name:38} {ns:9.1f}   {ns / peers[group]:6.3f} x the cheapest peer")
     print("\npromises")
     kept = True
     for promise in PROMISES:

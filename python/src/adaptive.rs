@@ -3,6 +3,7 @@
 use crate::clock::{Precision, TimeSource};
 use crate::config;
 use crate::errors::{self, seconds};
+use crate::gate::Gate;
 use fuseboard_core::{AdaptiveLimit, AdaptiveLimitConfig, Algorithm, Nanos, Outcome};
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
@@ -57,6 +58,55 @@ impl Adaptive {
     fn now(&self, py: Python<'_>) -> PyResult<Nanos> {
         self.time.now(py, Precision::Fine)
     }
+
+    fn settle(&self, py: Python<'_>, started: Nanos, outcome: Outcome) -> PyResult<bool> {
+        let (now, outcome) = match self.now(py) {
+            Ok(now) => (now, outcome),
+            // As of a breaker's permit: the call's own result goes first.
+            Err(error) => {
+                errors::contain(py, error, &self.time.callable(py))?;
+                (started, Outcome::Ignored)
+            }
+        };
+        Ok(self.words.release_raw(started, outcome, now))
+    }
+}
+
+/// A call that was stopped says nothing.
+fn outcome_of(exception: &Bound<'_, PyAny>) -> Outcome {
+    if exception.is_instance_of::<PyException>() {
+        Outcome::Failure
+    } else {
+        Outcome::Ignored
+    }
+}
+
+impl Gate for Adaptive {
+    /// When the call began.
+    type Held = Nanos;
+
+    fn enter(&self, py: Python<'_>) -> PyResult<Nanos> {
+        let started = self.now(py)?;
+        match self.words.acquire_raw() {
+            Ok(()) => Ok(started),
+            Err(no) => Err(errors::rejected(py, &self.name, no)),
+        }
+    }
+
+    fn returned(&self, started: Nanos, result: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.settle(result.py(), started, Outcome::Success)?;
+        Ok(())
+    }
+
+    fn raised(&self, started: Nanos, exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.settle(exception.py(), started, outcome_of(exception))?;
+        Ok(())
+    }
+
+    fn undo(&self, _py: Python<'_>, started: Nanos) -> PyResult<()> {
+        self.words.release_raw(started, Outcome::Ignored, started);
+        Ok(())
+    }
 }
 
 #[pymethods]
@@ -78,16 +128,29 @@ impl Adaptive {
     }
 
     fn acquire(slf: &Bound<'_, Self>) -> PyResult<AdaptivePermit> {
-        let limit = slf.get();
-        let started = limit.now(slf.py())?;
-        match limit.words.acquire_raw() {
-            Ok(()) => Ok(AdaptivePermit {
-                limit: slf.clone().unbind(),
-                started,
-                settled: AtomicBool::new(false),
-            }),
-            Err(no) => Err(errors::rejected(slf.py(), &limit.name, no)),
-        }
+        Ok(AdaptivePermit {
+            started: slf.get().enter(slf.py())?,
+            limit: slf.clone().unbind(),
+            settled: AtomicBool::new(false),
+        })
+    }
+
+    fn start(slf: &Bound<'_, Self>) -> PyResult<AdaptivePermit> {
+        Self::acquire(slf)
+    }
+
+    #[staticmethod]
+    fn returned(
+        held: &AdaptivePermit,
+        py: Python<'_>,
+        _result: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        held.settle(py, Outcome::Success)
+    }
+
+    #[staticmethod]
+    fn raised(held: &AdaptivePermit, exception: &Bound<'_, PyAny>) -> PyResult<bool> {
+        held.settle(exception.py(), outcome_of(exception))
     }
 
     fn limit(&self) -> u32 {
@@ -127,16 +190,7 @@ impl AdaptivePermit {
         if self.settled.swap(true, Ordering::Relaxed) {
             return Ok(false);
         }
-        let limit = self.limit.get();
-        let (now, outcome) = match limit.now(py) {
-            Ok(now) => (now, outcome),
-            // As of a breaker's permit: the call's own result goes first.
-            Err(error) => {
-                errors::contain(py, error, &limit.time.callable(py))?;
-                (self.started, Outcome::Ignored)
-            }
-        };
-        Ok(limit.words.release_raw(self.started, outcome, now))
+        self.limit.get().settle(py, self.started, outcome)
     }
 }
 
@@ -157,22 +211,6 @@ impl AdaptivePermit {
         self.settle(py, Outcome::Ignored)
     }
 
-    #[pyo3(signature = (_result, /))]
-    fn returned(&self, py: Python<'_>, _result: &Bound<'_, PyAny>) -> PyResult<bool> {
-        self.settle(py, Outcome::Success)
-    }
-
-    #[pyo3(signature = (exception, /))]
-    fn raised(&self, py: Python<'_>, exception: &Bound<'_, PyAny>) -> PyResult<bool> {
-        // A call that was stopped says nothing.
-        let outcome = if exception.is_instance_of::<PyException>() {
-            Outcome::Failure
-        } else {
-            Outcome::Ignored
-        };
-        self.settle(py, outcome)
-    }
-
     fn __enter__(slf: Py<Self>) -> Py<Self> {
         slf
     }
@@ -187,7 +225,7 @@ impl AdaptivePermit {
         if exception.is_none() {
             self.success(py)?
         } else {
-            self.raised(py, exception)?
+            self.settle(py, outcome_of(exception))?
         };
         Ok(false)
     }

@@ -7,9 +7,11 @@ pub(crate) use place::{Place, Verb};
 use crate::clock::{Precision, TimeSource};
 use crate::config;
 use crate::errors::{self, seconds};
+use crate::gate::Gate;
 use crate::latency::Latency;
 use crate::listeners::{Listeners, Telling};
 use crate::permit::Permit;
+use crate::states;
 use fuseboard_core::{CircuitBreaker, Nanos, RawPermit, Rejected, State};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -32,16 +34,7 @@ pub(crate) struct Breaker {
 
 type Counts = (u64, u64, u64);
 type Totals = (u64, u64, u64, u64, u64);
-type SnapshotFields = (
-    &'static str,
-    u32,
-    u32,
-    u64,
-    Option<f64>,
-    u64,
-    Counts,
-    Totals,
-);
+type SnapshotFields = (Py<PyAny>, u32, u32, u64, Option<f64>, u64, Counts, Totals);
 
 impl Breaker {
     /// The time for this operation. A closed breaker that measures no durations is content with
@@ -123,10 +116,7 @@ impl Breaker {
     }
 
     fn acquire(slf: &Bound<'_, Self>) -> PyResult<Permit> {
-        match slf.get().ask(slf.py())? {
-            Ok(raw) => Ok(Permit::new(slf, raw)),
-            Err(no) => Err(slf.get().refusal(slf.py(), no)),
-        }
+        Ok(Permit::new(slf, slf.get().enter(slf.py())?))
     }
 
     fn try_acquire(slf: &Bound<'_, Self>) -> PyResult<Option<Permit>> {
@@ -134,17 +124,16 @@ impl Breaker {
         Ok(answer.ok().map(|raw| Permit::new(slf, raw)))
     }
 
-    /// For coroutines: what `returned` or `raised` is to be given when the call ends. A call of a plainly closed breaker is
+    /// For coroutines and generators: what `returned` or `raised` is to be given when the call ends. A call of a plainly closed breaker is
     /// an int, which costs a third of a permit; it holds no probe's place, so nothing is lost with it.
     fn start<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let (breaker, py) = (slf.get(), slf.py());
-        match breaker.ask(py)? {
-            Ok(raw) if raw.started() == Nanos::MAX && !raw.is_probe() => {
-                let [head, _] = raw.to_words();
-                Ok(head.into_pyobject(py)?.into_any())
-            }
-            Ok(raw) => Ok(Bound::new(py, Permit::new(slf, raw))?.into_any()),
-            Err(no) => Err(breaker.refusal(py, no)),
+        let py = slf.py();
+        let raw = slf.get().enter(py)?;
+        if raw.started() == Nanos::MAX && !raw.is_probe() {
+            let [head, _] = raw.to_words();
+            Ok(head.into_pyobject(py)?.into_any())
+        } else {
+            Ok(Bound::new(py, Permit::new(slf, raw))?.into_any())
         }
     }
 
@@ -166,15 +155,15 @@ impl Breaker {
         }
     }
 
-    fn state(&self) -> &'static str {
-        self.place.state().as_str()
+    fn state(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        states::member(py, self.place.state())
     }
 
     fn snapshot(&self, py: Python<'_>) -> PyResult<SnapshotFields> {
         let seen = self.place.snapshot(self.time.now(py, Precision::Fine)?);
         let (window, totals) = (seen.window, seen.totals);
         Ok((
-            seen.state.as_str(),
+            states::member(py, seen.state)?,
             seen.generation,
             seen.in_flight,
             seen.since.get(),

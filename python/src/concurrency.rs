@@ -2,6 +2,7 @@
 
 use crate::config;
 use crate::errors;
+use crate::gate::Gate;
 use fuseboard_core::{ConcurrencyLimit, ConfigError, Rejected};
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,6 +66,30 @@ impl Concurrency {
     }
 }
 
+impl Gate for Concurrency {
+    type Held = ();
+
+    fn enter(&self, py: Python<'_>) -> PyResult<()> {
+        self.take_unseen()
+            .map_err(|no| errors::rejected(py, &self.name, no))
+    }
+
+    fn returned(&self, (): (), _result: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.leave();
+        Ok(())
+    }
+
+    fn raised(&self, (): (), _exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.leave();
+        Ok(())
+    }
+
+    fn undo(&self, _py: Python<'_>, (): ()) -> PyResult<()> {
+        self.leave();
+        Ok(())
+    }
+}
+
 // What these locks guard is whole at any time.
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -95,13 +120,27 @@ impl Concurrency {
         taken.map(|held| ConcurrencyPermit::new(slf, held))
     }
 
-    /// For `with limit:` and guarded calls, where the permit is not seen.
-    pub(crate) fn enter(&self, py: Python<'_>) -> PyResult<()> {
-        self.take_unseen()
-            .map_err(|no| errors::rejected(py, &self.name, no))
+    fn start(slf: &Bound<'_, Self>) -> PyResult<ConcurrencyPermit> {
+        Self::acquire(slf)
     }
 
-    pub(crate) fn leave(&self) -> bool {
+    #[staticmethod]
+    fn returned(held: &ConcurrencyPermit, _result: &Bound<'_, PyAny>) -> bool {
+        held.release()
+    }
+
+    #[staticmethod]
+    fn raised(held: &ConcurrencyPermit, _exception: &Bound<'_, PyAny>) -> bool {
+        held.release()
+    }
+
+    /// For `with limit:`, where the permit is not seen.
+    #[pyo3(name = "enter")]
+    fn enter_block(&self, py: Python<'_>) -> PyResult<()> {
+        Gate::enter(self, py)
+    }
+
+    fn leave(&self) -> bool {
         match &self.place {
             Place::Own(words) => words.release_raw(),
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
@@ -173,16 +212,6 @@ impl ConcurrencyPermit {
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
             (Held::Own(_), Place::Board { .. }) => false,
         }
-    }
-
-    #[pyo3(signature = (_result, /))]
-    fn returned(&self, _result: &Bound<'_, PyAny>) -> bool {
-        self.release()
-    }
-
-    #[pyo3(signature = (_exception, /))]
-    fn raised(&self, _exception: &Bound<'_, PyAny>) -> bool {
-        self.release()
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

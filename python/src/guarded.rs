@@ -5,11 +5,7 @@
 mod call;
 mod object;
 
-use crate::breaker::Breaker;
-use crate::concurrency::Concurrency;
-use crate::limiter::RateLimiter;
-use pyo3::exceptions::PyTypeError;
-use pyo3::ffi;
+use crate::gate::of_any_class;
 use pyo3::prelude::*;
 
 pub(crate) use object::class;
@@ -23,17 +19,5 @@ pub(crate) fn guarded<'py>(
     function: &Bound<'py, PyAny>,
     policy: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let through: ffi::vectorcallfunc = if policy.is_instance_of::<Breaker>() {
-        call::through_breaker
-    } else if policy.is_instance_of::<RateLimiter>() {
-        call::through_limiter
-    } else if policy.is_instance_of::<Concurrency>() {
-        call::through_concurrency
-    } else {
-        let kind = policy.get_type();
-        return Err(PyTypeError::new_err(format!(
-            "policy must be a native one, not {kind}"
-        )));
-    };
-    object::new(function, policy, through)
+    of_any_class!(policy, found: Class => object::new(function, found, call::through::<Class>))
 }

@@ -2,6 +2,7 @@
 //! is Python's own business (decorators, `with`, exception classes) is Python, in `python/fuseboard`.
 
 mod adaptive;
+mod admission;
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 mod board;
 mod breaker;
@@ -10,6 +11,7 @@ mod clock;
 mod concurrency;
 mod config;
 mod errors;
+mod gate;
 mod guarded;
 mod keyed;
 mod latency;
@@ -17,6 +19,7 @@ mod limiter;
 mod listeners;
 mod permit;
 mod settling;
+mod states;
 mod window;
 
 #[pyo3::pymodule(gil_used = false)]
@@ -27,6 +30,8 @@ mod _native {
 
     #[pymodule_export]
     use crate::adaptive::{Adaptive, AdaptivePermit};
+    #[pymodule_export]
+    use crate::admission::{Admission, AdmissionPermit};
     #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
     #[pymodule_export]
     use crate::board::Board;
@@ -38,6 +43,8 @@ mod _native {
     use crate::clock::ManualClock;
     #[pymodule_export]
     use crate::concurrency::{Concurrency, ConcurrencyPermit};
+    #[pymodule_export]
+    use crate::gate::call;
     #[pymodule_export]
     use crate::guarded::guarded;
     #[pymodule_export]

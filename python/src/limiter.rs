@@ -8,6 +8,7 @@ pub(crate) use reservation::Reservation;
 use crate::clock::{Precision, TimeSource};
 use crate::config;
 use crate::errors;
+use crate::gate::Gate;
 use fuseboard_core::{Nanos, Rate, Rejected};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -76,13 +77,30 @@ impl RateLimiter {
     fn refusal(&self, py: Python<'_>, no: Rejected) -> PyErr {
         errors::rejected(py, &self.name, no)
     }
+}
 
-    /// Takes one unit for a guarded call, or raises.
+/// A call costs one unit.
+impl Gate for RateLimiter {
+    type Held = ();
+
     #[inline]
-    pub(crate) fn admit_call(&self, py: Python<'_>) -> PyResult<()> {
+    fn enter(&self, py: Python<'_>) -> PyResult<()> {
         self.words
             .acquire(1, self.now(py)?)
             .map_err(|no| self.refusal(py, no))
+    }
+
+    fn returned(&self, (): (), _result: &Bound<'_, PyAny>) -> PyResult<()> {
+        Ok(())
+    }
+
+    fn raised(&self, (): (), _exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        Ok(())
+    }
+
+    fn undo(&self, py: Python<'_>, (): ()) -> PyResult<()> {
+        self.words.refund(1, self.now(py)?);
+        Ok(())
     }
 }
 
@@ -178,6 +196,16 @@ impl RateLimiter {
     fn admit(&self, py: Python<'_>, cost: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         self.ask(py, cost)?.map_err(|no| self.refusal(py, no))
     }
+
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        self.enter(py)
+    }
+
+    #[staticmethod]
+    fn returned(_held: &Bound<'_, PyAny>, _result: &Bound<'_, PyAny>) {}
+
+    #[staticmethod]
+    fn raised(_held: &Bound<'_, PyAny>, _exception: &Bound<'_, PyAny>) {}
 
     fn reserve(
         slf: &Bound<'_, Self>,

@@ -2,9 +2,35 @@
 
 use crate::breaker::Breaker;
 use crate::errors;
+use crate::gate::Gate;
 use fuseboard_core::{Outcome, RawPermit};
 use pyo3::exceptions::{PyException, PyRecursionError};
 use pyo3::prelude::*;
+
+impl Gate for Breaker {
+    type Held = RawPermit;
+
+    #[inline]
+    fn enter(&self, py: Python<'_>) -> PyResult<RawPermit> {
+        self.ask(py)?.map_err(|no| self.refusal(py, no))
+    }
+
+    #[inline]
+    fn returned(&self, raw: RawPermit, result: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.settle_returned(raw, result)?;
+        Ok(())
+    }
+
+    fn raised(&self, raw: RawPermit, exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.settle_raised(raw, exception)?;
+        Ok(())
+    }
+
+    fn undo(&self, py: Python<'_>, raw: RawPermit) -> PyResult<()> {
+        self.cancel(py, raw)?;
+        Ok(())
+    }
+}
 
 impl Breaker {
     #[inline]

@@ -16,9 +16,12 @@ from collections.abc import Callable
 import pytest
 
 from fuseboard import (
+    AdaptiveLimit,
     CircuitBreaker,
     CircuitOpenError,
     ConcurrencyLimit,
+    ConcurrencyLimitError,
+    Pipeline,
     SlidingWindowRateLimiter,
     TokenBucketRateLimiter,
 )
@@ -146,6 +149,8 @@ def test_cycles_are_collected(make: MakeBreaker) -> None:
         TokenBucketRateLimiter(10**6),
         SlidingWindowRateLimiter(8192, 60),
         ConcurrencyLimit(10**6),
+        AdaptiveLimit(initial_limit=10**6, max_limit=10**6),
+        Pipeline(CircuitBreaker("recursive"), ConcurrencyLimit(10**6)),
     ],
     ids=lambda policy: type(policy).__name__,
 )
@@ -172,6 +177,52 @@ def test_nothing_is_leaked(breaker: CircuitBreaker) -> None:
             broken()
     after = sys.getrefcount(argument), sys.getrefcount(result), sys.getrefcount(breaker._core)
     assert after == before
+
+
+def test_nothing_is_leaked_by_a_pipeline(breaker: CircuitBreaker) -> None:
+    places = ConcurrencyLimit(1)
+    pipeline = Pipeline(breaker, places, AdaptiveLimit())
+    argument, result = object(), object()
+    ok = pipeline(lambda *args, **kwargs: result)
+    counted = argument, result, breaker._core, places._core
+    before = [sys.getrefcount(each) for each in counted]
+    for _ in range(100):
+        ok(argument, named=argument)
+        pipeline.call(lambda given: given, argument)
+    with places:
+        for _ in range(100):
+            with pytest.raises(ConcurrencyLimitError):
+                ok(argument)
+    assert [sys.getrefcount(each) for each in counted] == before
+    assert places.in_flight == 0
+
+
+def test_no_frame_of_ours_stands_in_a_traceback(make: MakeBreaker) -> None:
+    """But for those that hand a call over, where no decorator did."""
+    breaker = make(minimum_requests=100)
+
+    def frames(call: Callable[[], object]) -> list[str]:
+        with pytest.raises(OSError, match="down") as caught:
+            call()
+        return [frame.name for frame in caught.traceback][1:]
+
+    assert frames(breaker(fail)) == ["fail"]
+    assert frames(Pipeline(breaker, ConcurrencyLimit(1))(fail)) == ["fail"]
+    assert frames(lambda: breaker.call(fail))[-3:] == ["call", "call", "fail"]
+
+
+def test_p1_a_stop_that_a_listener_meets_reaches_all_of_a_pipeline(make: MakeBreaker) -> None:
+    def stop(change: object) -> None:
+        raise KeyboardInterrupt
+
+    breaker, places = make(minimum_requests=1, listeners=[stop]), ConcurrencyLimit(1)
+    for order in ((breaker, places), (places, breaker)):
+        guarded = Pipeline(*order)(fail)
+        with pytest.raises(KeyboardInterrupt):
+            guarded()
+        assert places.in_flight == 0
+        with pytest.raises(KeyboardInterrupt):
+            breaker.reset()
 
 
 def test_calls_in_flight_when_durations_begin_to_matter(make: MakeBreaker) -> None:

@@ -119,7 +119,7 @@ class AdaptiveLimit:
 
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """Decorates any kind of function: a call too many raises `ConcurrencyLimitError`."""
-        return decorate(function, self._core.acquire)
+        return decorate(function, self._core)
 
     def call(self, function: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Calls `function(*args, **kwargs)`.
@@ -127,7 +127,7 @@ class AdaptiveLimit:
         Raises:
             ConcurrencyLimitError: The call was not made.
         """
-        return call(function, self._core.acquire, *args, **kwargs)
+        return call(function, self._core, args, kwargs)
 
     async def acall(
         self, function: Callable[_P, Awaitable[_R]], /, *args: _P.args, **kwargs: _P.kwargs
@@ -137,7 +137,7 @@ class AdaptiveLimit:
         Raises:
             ConcurrencyLimitError: The call was not made.
         """
-        return await acall(function, self._core.acquire, *args, **kwargs)
+        return await acall(function, self._core, args, kwargs)
 
     def __repr__(self) -> str:
         return f"<AdaptiveLimit {self._name!r} {self.in_flight} of {self.limit}>"

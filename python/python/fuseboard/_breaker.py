@@ -194,7 +194,7 @@ class CircuitBreaker:
     @property
     def state(self) -> CircuitState:
         """What it does at the moment. `OPEN` stays `OPEN` until a probe is admitted."""
-        return CircuitState(self._core.state())
+        return self._core.state()
 
     def snapshot(self) -> Snapshot:
         """State, window and totals in one look."""
@@ -202,7 +202,7 @@ class CircuitBreaker:
             self._core.snapshot()
         )
         return Snapshot(
-            CircuitState(state),
+            state,
             generation,
             in_flight,
             since,
@@ -218,7 +218,7 @@ class CircuitBreaker:
 
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """Decorates a plain function, an `async def`, a generator or an async generator."""
-        return decorate(function, self._acquire, self._core)
+        return decorate(function, self._core)
 
     def call(self, function: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Calls `function(*args, **kwargs)`; of an `async def` it returns the coroutine.
@@ -226,7 +226,7 @@ class CircuitBreaker:
         Raises:
             CircuitOpenError: The call was not made.
         """
-        return call(function, self._acquire, *args, **kwargs)
+        return call(function, self._core, args, kwargs)
 
     async def acall(
         self, function: Callable[_P, Awaitable[_R]], /, *args: _P.args, **kwargs: _P.kwargs
@@ -236,7 +236,7 @@ class CircuitBreaker:
         Raises:
             CircuitOpenError: The call was not made.
         """
-        return await acall(function, self._acquire, *args, **kwargs)
+        return await acall(function, self._core, args, kwargs)
 
     def try_acquire(self) -> Permit | None:
         """A permit to settle by hand, or `None` instead of an exception. The permit is a context

@@ -79,7 +79,7 @@ class ConcurrencyLimit:
 
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """Decorates any kind of function: a call too many raises `ConcurrencyLimitError`."""
-        return decorate(function, self._core.acquire, self._core)
+        return decorate(function, self._core)
 
     def call(self, function: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Calls `function(*args, **kwargs)`.
@@ -87,7 +87,7 @@ class ConcurrencyLimit:
         Raises:
             ConcurrencyLimitError: The call was not made.
         """
-        return call(function, self._core.acquire, *args, **kwargs)
+        return call(function, self._core, args, kwargs)
 
     async def acall(
         self, function: Callable[_P, Awaitable[_R]], /, *args: _P.args, **kwargs: _P.kwargs
@@ -97,7 +97,7 @@ class ConcurrencyLimit:
         Raises:
             ConcurrencyLimitError: The call was not made.
         """
-        return await acall(function, self._core.acquire, *args, **kwargs)
+        return await acall(function, self._core, args, kwargs)
 
     def __enter__(self) -> None:
         self._core.enter()

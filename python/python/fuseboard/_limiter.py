@@ -8,7 +8,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from . import _native
 from ._board import Board, WhenDifferent
-from ._decorate import ADMITTED, Guard, acall, call, decorate
+from ._decorate import acall, call, decorate
 from ._durations import Duration, as_seconds
 from ._native import Reservation
 from ._runtime import Clock, apause, pause, system_clock
@@ -58,7 +58,7 @@ class RateLimiter:
 
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """Decorates any kind of function: each call costs 1, or raises `RateLimitedError`."""
-        return decorate(function, self._guard, self._limiter)
+        return decorate(function, self._limiter)
 
     def call(self, function: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Calls `function(*args, **kwargs)` at the cost of 1.
@@ -66,7 +66,7 @@ class RateLimiter:
         Raises:
             RateLimitedError: The call was not made.
         """
-        return call(function, self._guard, *args, **kwargs)
+        return call(function, self._limiter, args, kwargs)
 
     async def acall(
         self, function: Callable[_P, Awaitable[_R]], /, *args: _P.args, **kwargs: _P.kwargs
@@ -76,11 +76,7 @@ class RateLimiter:
         Raises:
             RateLimitedError: The call was not made.
         """
-        return await acall(function, self._guard, *args, **kwargs)
-
-    def _guard(self) -> Guard:
-        self._limiter.admit()
-        return ADMITTED
+        return await acall(function, self._limiter, args, kwargs)
 
     def __enter__(self) -> None:
         self._limiter.admit()

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
+from . import _native
 from ._adaptive import AdaptiveLimit
 from ._breaker import CircuitBreaker
 from ._concurrency import ConcurrencyLimit
-from ._decorate import Guard, decorate
+from ._decorate import decorate
 from ._errors import ConfigError
 from ._fallback import Fallback
-from ._limiter import RateLimiter, SlidingWindowRateLimiter, _Refunding
-from ._native import AdaptivePermit, ConcurrencyPermit, Permit
+from ._limiter import RateLimiter, SlidingWindowRateLimiter
 from ._policy import Policy
 from ._retry import Retry
 from ._timeout import Timeout
@@ -132,57 +132,8 @@ def _together(group: list[Admission]) -> list[_Layer]:
         return list(group)
     # What cannot be given back is asked last.
     ordered = sorted(group, key=lambda policy: isinstance(policy, SlidingWindowRateLimiter))
-    return [partial(decorate, acquire=partial(_acquire_all, ordered))]
+    return [partial(decorate, gate=_native.Admission(tuple(map(_native_of, ordered))))]
 
 
-def _acquire_all(policies: list[Admission]) -> Guard:
-    held: list[_Part] = []
-    try:
-        for policy in policies:
-            held.append(_Part(policy))
-    except BaseException:
-        for part in reversed(held):
-            part.undo()
-        raise
-    return _All(held)
-
-
-class _Part:
-    """What one policy has given."""
-
-    __slots__ = ("permit", "policy")
-
-    def __init__(self, policy: Admission) -> None:
-        self.policy = policy
-        self.permit: Permit | ConcurrencyPermit | AdaptivePermit | None = None
-        if isinstance(policy, RateLimiter):
-            policy.admit()
-        else:
-            self.permit = policy.acquire()
-
-    def undo(self) -> None:
-        if isinstance(self.permit, Permit):
-            self.permit.cancel()
-        elif isinstance(self.permit, AdaptivePermit):
-            self.permit.ignore()
-        elif self.permit is not None:
-            self.permit.release()
-        elif isinstance(self.policy, _Refunding):
-            self.policy.refund()
-
-
-class _All:
-    """What all of them have given; told outwards how the call ended."""
-
-    __slots__ = ("_held",)
-
-    def __init__(self, held: list[_Part]) -> None:
-        self._held = [part.permit for part in reversed(held) if part.permit is not None]
-
-    def returned(self, result: object, /) -> None:
-        for permit in self._held:
-            permit.returned(result)
-
-    def raised(self, exception: BaseException, /) -> None:
-        for permit in self._held:
-            permit.raised(exception)
+def _native_of(policy: Admission) -> _native._Part:
+    return policy._limiter if isinstance(policy, RateLimiter) else policy._core

@@ -1,108 +1,30 @@
 //! The way of a call: ask, call, tell how it ended.
 
 use super::object::{Guarded, contained};
-use crate::breaker::Breaker;
-use crate::concurrency::Concurrency;
-use crate::limiter::RateLimiter;
-use fuseboard_core::RawPermit;
+use crate::gate::{Gate, pass};
 use pyo3::PyClass;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
+use pyo3::pyclass::boolean_struct::True;
 
-/// Calls `callable`'s function through its breaker.
-pub(super) unsafe extern "C" fn through_breaker(
+/// Calls `callable`'s function through its policy.
+pub(super) unsafe extern "C" fn through<G>(
     callable: *mut PyObject,
     arguments: *const *mut PyObject,
     count: usize,
     names: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: vectorcall calls this attached, for live instances of the class that were made for a breaker.
-    let (py, breaker) = unsafe { policy::<Breaker>(callable) };
+) -> *mut PyObject
+where
+    G: Gate + PyClass<Frozen = True> + Sync,
+{
+    // SAFETY: vectorcall calls this attached, for live instances of the class that were made for a policy of class `G`.
+    let (py, gate) = unsafe { policy::<G>(callable) };
     contained(py, || {
-        let breaker = breaker.get();
-        let in_flight = match breaker.ask(py)? {
-            Ok(raw) => InFlight { breaker, raw, py },
-            Err(no) => return Err(breaker.refusal(py, no)),
-        };
         // SAFETY: the arguments are the caller's.
-        match unsafe { call(py, callable, arguments, count, names) } {
-            Ok(result) => {
-                breaker.settle_returned(in_flight.end(), &result)?;
-                Ok(result)
-            }
-            Err(error) => {
-                breaker.settle_raised(in_flight.end(), error.value(py))?;
-                Err(error)
-            }
-        }
+        pass(gate.get(), py, || unsafe {
+            call(py, callable, arguments, count, names)
+        })
     })
-}
-
-/// A call that was admitted. Dropped, which only a panic does, it is cancelled.
-struct InFlight<'a, 'py> {
-    breaker: &'a Breaker,
-    raw: RawPermit,
-    py: Python<'py>,
-}
-
-impl InFlight<'_, '_> {
-    #[inline]
-    fn end(self) -> RawPermit {
-        let raw = self.raw;
-        std::mem::forget(self);
-        raw
-    }
-}
-
-impl Drop for InFlight<'_, '_> {
-    fn drop(&mut self) {
-        if let Err(stop) = self.breaker.cancel(self.py, self.raw) {
-            stop.write_unraisable(self.py, None);
-        }
-    }
-}
-
-/// Calls `callable`'s function once its limiter admits it.
-pub(super) unsafe extern "C" fn through_limiter(
-    callable: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: usize,
-    names: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: as in `through_breaker`.
-    let (py, limiter) = unsafe { policy::<RateLimiter>(callable) };
-    contained(py, || {
-        limiter.get().admit_call(py)?;
-        // SAFETY: the arguments are the caller's.
-        unsafe { call(py, callable, arguments, count, names) }
-    })
-}
-
-/// Calls `callable`'s function while it holds a place of its limit.
-pub(super) unsafe extern "C" fn through_concurrency(
-    callable: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: usize,
-    names: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: as in `through_breaker`.
-    let (py, limit) = unsafe { policy::<Concurrency>(callable) };
-    contained(py, || {
-        let limit = limit.get();
-        limit.enter(py)?;
-        let _place = Place(limit);
-        // SAFETY: the arguments are the caller's.
-        unsafe { call(py, callable, arguments, count, names) }
-    })
-}
-
-/// A place of a limit, given back when the call is over, in whichever way.
-struct Place<'a>(&'a Concurrency);
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.leave();
-    }
 }
 
 /// The policy that `callable` was made for.

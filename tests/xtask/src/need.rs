@@ -1,5 +1,7 @@
 //! What a suite needs of the machine, and how it is had.
 
+mod free_threaded;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +10,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::place::{Place, capture};
+
+pub use free_threaded::venv_python as free_threaded_python;
 
 /// Something that must be there before a suite can run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub enum Need {
     CppCompiler,
     /// A virtual environment below the build folder, of Python 3.11 or newer.
     Python,
+    /// The same, of a free-threaded Python.
+    FreeThreadedPython,
     /// The standard library of a target.
     Target(&'static str),
     /// `qemu-system-arm`.
@@ -69,6 +75,7 @@ impl Need {
                 system("a C++ compiler (`c++`)", &["g++"], there).map(|()| Prepared::Ready)
             }
             Self::Python => python(place).map(|()| Prepared::Ready),
+            Self::FreeThreadedPython => free_threaded::prepare(place),
             Self::Target(target) => standard_library(place, target),
             Self::Emulator => {
                 let there = || succeeds(place.command("qemu-system-arm").arg("--version"));

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::need::{Prepared, nightly, venv_python};
+use crate::need::{Prepared, free_threaded_python, nightly, venv_python};
 use crate::place::{Place, capture};
 use crate::suites::{Program, SUITES, Step, Suite};
 use crate::tally::Tally;
@@ -147,8 +147,12 @@ fn command(step: &Step, place: &Place, deep: bool) -> (Command, String) {
         Program::Cargo => (place.cargo.clone(), vec!["cargo".to_owned()]),
         // Through rustup: the cargo that runs us is of another toolchain.
         Program::Nightly => ("rustup".into(), vec!["rustup".to_owned()]),
-        Program::Python => {
-            let python = venv_python(place);
+        Program::Python | Program::FreeThreadedPython => {
+            let python = if step.program == Program::Python {
+                venv_python(place)
+            } else {
+                free_threaded_python(place)
+            };
             let shown = python
                 .strip_prefix(&place.root)
                 .unwrap_or(&python)

@@ -45,6 +45,8 @@ pub enum Program {
     Cargo,
     /// The virtual environment's Python.
     Python,
+    /// The Python of the free-threaded one's.
+    FreeThreadedPython,
     /// The cargo of a nightly toolchain.
     Nightly,
 }
@@ -298,6 +300,7 @@ pub const SUITES: &[Suite] = &[
     },
     languages::C,
     languages::PYTHON,
+    languages::FREE_THREADED,
     Suite {
         name: "redis",
         about: "limits that hosts share, on servers that are paused, killed, filled and moved",

@@ -1,6 +1,6 @@
 //! The suites of the other languages, and what all languages must answer alike.
 
-use super::{Step, Suite, cargo, python};
+use super::{Program, Step, Suite, cargo, python};
 use crate::need::Need;
 use crate::tally::Reader;
 
@@ -111,6 +111,44 @@ pub const PYTHON: Suite = Suite {
                     "languages",
                 ],
                 Reader::Libtest,
+            )
+        },
+    ],
+};
+
+/// Python without a global lock.
+pub const FREE_THREADED: Suite = Suite {
+    name: "free-threaded",
+    about: "the Python package on a free-threaded interpreter, where threads run at the same time",
+    needs: &[Need::Compiler, Need::FreeThreadedPython],
+    steps: &[
+        Step {
+            program: Program::FreeThreadedPython,
+            // Debian's stable release has the source of 3.13, for which PyO3 no longer answers; what ships is for 3.14.
+            environment: &[("UNSAFE_PYO3_SKIP_VERSION_CHECK", "1")],
+            ..python(
+                &["-m", "pip", "install", "./python[test-free-threaded]"],
+                Reader::Preparation,
+            )
+        },
+        Step {
+            program: Program::FreeThreadedPython,
+            ..python(
+                &[
+                    "-X",
+                    "dev",
+                    "-m",
+                    "pytest",
+                    "--color=no",
+                    "python/tests",
+                    // What needs packages that are not made for it.
+                    "--ignore=python/tests/test_docs.py",
+                    "--ignore=python/tests/test_telemetry.py",
+                    "--ignore=python/tests/test_typing.py",
+                    "--ignore=python/tests/test_web.py",
+                    "--deselect=python/tests/test_pybreaker.py::test_pybreakers_own_tests_pass",
+                ],
+                Reader::Pytest,
             )
         },
     ],
