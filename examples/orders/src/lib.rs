@@ -17,6 +17,7 @@ pub mod order;
 pub mod payment;
 pub mod problem;
 pub mod projection;
+pub mod query;
 pub mod serve;
 pub mod settings;
 pub mod shipping;

@@ -1,0 +1,14 @@
+//! The read side on real databases: bus, projection, query.
+
+#[path = "read/cursor.rs"]
+mod cursor;
+#[path = "read/deliveries.rs"]
+mod deliveries;
+#[path = "read/end_to_end.rs"]
+mod end_to_end;
+#[path = "read/poison.rs"]
+mod poison;
+#[path = "read/rebuild.rs"]
+mod rebuild;
+#[path = "read/world.rs"]
+mod world;
