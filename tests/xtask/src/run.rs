@@ -107,6 +107,10 @@ fn one(suite: &Suite, place: &Place, deep: bool) -> Outcome {
         };
         let counted = step.reader.tally(&output, succeeded);
         tally += counted;
+        // As pytest tells them with `-rs`, each with its reason.
+        for line in output.lines().filter(|line| line.starts_with("SKIPPED [")) {
+            println!("  {line}");
+        }
         if counted.failed > 0 {
             print!("{output}");
             if !output.ends_with('\n') {
@@ -206,7 +210,7 @@ fn command(step: &Step, place: &Place, deep: bool) -> (Command, String) {
 
 /// For a shell, where that is needed.
 fn quoted(word: &str) -> String {
-    if word.contains([' ', '[']) {
+    if word.contains([' ', '[', '<', '>']) {
         format!("'{word}'")
     } else {
         word.to_owned()

@@ -300,6 +300,7 @@ pub const SUITES: &[Suite] = &[
     },
     languages::C,
     languages::PYTHON,
+    languages::WHEELS,
     languages::FREE_THREADED,
     Suite {
         name: "redis",

@@ -84,7 +84,7 @@ pub const PYTHON: Suite = Suite {
             Reader::Preparation,
         ),
         python(
-            &["-m", "pytest", "--color=no", "python/tests"],
+            &["-m", "pytest", "--color=no", "-rs", "python/tests"],
             Reader::Pytest,
         ),
         cargo(
@@ -116,6 +116,23 @@ pub const PYTHON: Suite = Suite {
     ],
 };
 
+/// Python's packages.
+pub const WHEELS: Suite = Suite {
+    name: "wheels",
+    about: "the Python package as it is published: a source distribution, a wheel of its own and one for every newer Python",
+    needs: &[Need::Python, Need::Compiler],
+    steps: &[
+        python(
+            &["-m", "pip", "install", "maturin>=1.16,<2", "pytest==9.2.0"],
+            Reader::Preparation,
+        ),
+        python(
+            &["-m", "pytest", "--color=no", "-rs", "python/packaging"],
+            Reader::Pytest,
+        ),
+    ],
+};
+
 /// Python without a global lock.
 pub const FREE_THREADED: Suite = Suite {
     name: "free-threaded",
@@ -140,6 +157,7 @@ pub const FREE_THREADED: Suite = Suite {
                     "-m",
                     "pytest",
                     "--color=no",
+                    "-rs",
                     "python/tests",
                     // What needs packages that are not made for it.
                     "--ignore=python/tests/test_docs.py",
