@@ -144,7 +144,8 @@ pub use isolation::{TaskIsolation, ThreadIsolation};
 #[cfg(feature = "keyed")]
 pub use keyed::Keyed;
 pub use limiter::{
-    ConcurrencyLimit, ConcurrencyPermit, SlidingWindowRateLimiter, TokenBucketRateLimiter,
+    ConcurrencyLimit, ConcurrencyPermit, Decision, DecisionSource, SlidingWindowRateLimiter,
+    TokenBucketRateLimiter, Unavailable,
 };
 #[cfg(feature = "pipeline")]
 pub use pipeline::{CallOptions, OrderWarning, Pipeline, PipelineBuilder, PipelineError};

@@ -1,10 +1,12 @@
 //! Limiters behind shared handles, on the precise clock.
 
 mod concurrency;
+mod decision;
 mod sliding_window;
 mod token_bucket;
 
 pub use concurrency::{ConcurrencyLimit, ConcurrencyPermit};
+pub use decision::{Decision, DecisionSource, Unavailable};
 pub use sliding_window::SlidingWindowRateLimiter;
 pub use token_bucket::TokenBucketRateLimiter;
 

@@ -35,6 +35,7 @@
 //! it is never sent again, and [`Decision::may_have_taken`] says so. The connection comes back by itself.
 
 mod algorithm;
+mod batch;
 mod concurrency;
 mod decision;
 mod engine;
@@ -47,11 +48,11 @@ mod options;
 mod script;
 mod trip;
 
+pub use crate::limiter::{Decision, DecisionSource, Unavailable};
 pub use algorithm::{FixedWindow, SlidingCounter, SlidingWindow, TokenBucket};
 pub use concurrency::{ConcurrencyLimit, Place};
-pub use decision::{Decision, Source};
 pub use engine::{Engine, EngineOptions};
-pub use error::{SetUpError, Unavailable};
+pub use error::SetUpError;
 pub use hints::{BreakerHints, HintError, HintOptions};
 pub use limiter::RateLimiter;
 pub use options::{FailurePolicy, Lease, LimiterOptions};

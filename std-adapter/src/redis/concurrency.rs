@@ -1,8 +1,9 @@
 //! [`ConcurrencyLimit`]: so many at once among all hosts, each for as long as its lease.
 
 use super::engine::Engine;
-use super::error::{SetUpError, Unavailable};
+use super::error::SetUpError;
 use super::script;
+use crate::limiter::Unavailable;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

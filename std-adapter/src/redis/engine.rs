@@ -1,16 +1,18 @@
 //! [`Engine`]: the server or cluster that hosts share, behind a deadline and a breaker.
 
-use super::error::{SetUpError, Unavailable};
+use super::error::SetUpError;
 use super::link::{Connection, Link, Target};
 use super::script::Source;
 use crate::breaker::{CircuitBreaker, CircuitBreakerConfig, Permit};
+use crate::limiter::Unavailable;
 use ::redis::cluster::ClusterClientBuilder;
 use ::redis::io::tcp::TcpSettings;
-use ::redis::{Client, FromRedisValue, IntoConnectionInfo, RedisError};
+use ::redis::{Client, FromRedisValue, IntoConnectionInfo, RedisError, ScriptInvocation};
 use fuseboard_core::{State, Window};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How to reach an engine, where the defaults do not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +99,7 @@ impl Engine {
         };
         Ok(Self {
             shared: Arc::new(Shared {
-                links: [(); 2].map(|()| Link::new(target.clone(), deadline)),
+                links: [(); 2].map(|()| Link::new(target.clone())),
                 turn: AtomicUsize::new(0),
                 breaker: CircuitBreaker::new("redis", config),
                 deadline,
@@ -122,6 +124,19 @@ impl Engine {
         key: &str,
         arguments: &[String],
     ) -> Result<T, Unavailable> {
+        let asked = |call: &mut ScriptInvocation<'_>| {
+            call.key(key).arg(arguments);
+        };
+        self.run_since(Instant::now(), script, asked).await
+    }
+
+    /// The same, where it is waited for since a moment in the past; `asked` says the key and the arguments.
+    pub(super) async fn run_since<T: FromRedisValue>(
+        &self,
+        since: Instant,
+        script: &'static Source,
+        asked: impl FnOnce(&mut ScriptInvocation<'_>),
+    ) -> Result<T, Unavailable> {
         let permit = self
             .shared
             .breaker
@@ -132,12 +147,9 @@ impl Engine {
             tokio::spawn(self.clone().probe(permit));
             return Err(Unavailable::BreakerOpen);
         }
-        let result = self.within_deadline(async |mut connection: Connection| {
+        let result = self.within_deadline(since, async |mut connection: Connection| {
             let mut invocation = script.prepare_invoke();
-            invocation.key(key);
-            for argument in arguments {
-                invocation.arg(argument);
-            }
+            asked(&mut invocation);
             invocation.invoke_async(&mut connection).await
         });
         let result = result.await;
@@ -151,7 +163,7 @@ impl Engine {
 
     /// Asks for nothing but an answer.
     async fn probe(self, permit: Permit) {
-        let ping = self.within_deadline(async |mut connection: Connection| {
+        let ping = self.within_deadline(Instant::now(), async |mut connection: Connection| {
             ::redis::cmd("PING")
                 .query_async::<String>(&mut connection)
                 .await
@@ -164,13 +176,14 @@ impl Engine {
 
     async fn within_deadline<T>(
         &self,
+        since: Instant,
         work: impl AsyncFnOnce(Connection) -> Result<T, RedisError>,
     ) -> Result<T, Unavailable> {
         // Relaxed: which of the two does not matter.
         let turn = self.shared.turn.fetch_add(1, Ordering::Relaxed);
         let [link, other] = [0, 1].map(|next| &self.shared.links[(turn + next) % 2]);
         let mut was_sent = false;
-        let result = tokio::time::timeout(self.shared.deadline, async {
+        let result = tokio::time::timeout_at(since + self.shared.deadline, async {
             let (link, (connection, number)) = match link.get().await {
                 Ok(connection) => (link, connection),
                 Err(_) => (other, other.get().await?),

@@ -1,5 +1,6 @@
 //! What can go wrong: [`SetUpError`] once, [`Unavailable`] with any request.
 
+use crate::limiter::Unavailable;
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
 use fuseboard_core::ConfigError;
 use std::time::Duration;
@@ -81,47 +82,6 @@ impl SetUpError {
             given,
             allowed,
         })
-    }
-}
-
-/// Why the engine did not decide.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Unavailable {
-    /// There is no connection, and one is being tried for.
-    #[error("not connected to the engine")]
-    NotConnected,
-    /// It has failed too often just now and is left alone for a moment.
-    #[error("the engine is left alone after repeated failures")]
-    BreakerOpen,
-    /// No answer within the deadline. The request may have been counted.
-    #[error("the engine did not answer in time")]
-    TimedOut,
-    /// The connection broke before the answer came. The request may have been counted.
-    #[error("the connection to the engine broke")]
-    ConnectionLost,
-    /// It answered that it cannot: out of memory, read-only, loading, busy, without quorum, not permitted.
-    #[error("the engine refuses: out of memory, read-only, loading, or not permitted")]
-    Refusing,
-    /// It answered something else than its script does: the key holds another type, or an engine that is none of ours.
-    #[error(
-        "the engine's answer is not understood: another program uses this key, or its scripts do not run"
-    )]
-    Misunderstood,
-}
-
-impl Unavailable {
-    /// Whether the request may have been counted although nobody said so.
-    pub fn may_have_taken(self) -> bool {
-        matches!(self, Self::TimedOut | Self::ConnectionLost)
-    }
-
-    /// Whether it says something against the engine's health, beyond a connection that is missing.
-    pub(super) fn is_failure(self) -> bool {
-        !matches!(
-            self,
-            Self::NotConnected | Self::BreakerOpen | Self::Misunderstood
-        )
     }
 }
 

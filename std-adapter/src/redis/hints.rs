@@ -1,9 +1,10 @@
 //! [`BreakerHints`]: hosts tell each other that they have opened.
 
 use super::engine::Engine;
-use super::error::{SetUpError, Unavailable};
+use super::error::SetUpError;
 use super::script;
 use crate::breaker::{CircuitBreaker, CircuitBreakerConfig, fresh_seed};
+use crate::limiter::Unavailable;
 use fuseboard_core::{Cause, ConfigError, State};
 use std::sync::Arc;
 use std::time::Duration;

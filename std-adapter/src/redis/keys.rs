@@ -1,31 +1,55 @@
 //! [`Keys`]: what a limiter remembers of each key here: who waits, what was fetched ahead, and until when nothing is to be had.
 
-use super::decision::{Decision, Source};
-use super::error::Unavailable;
-use super::trip::Verdict;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use super::batch::Batch;
+use super::decision::Answer;
+use crate::breaker::fresh_seed;
+use crate::clock::{Clock, CoarseClock, MonotonicClock};
+use crate::limiter::{Decision, DecisionSource as Source};
+use fuseboard_core::{Nanos, hash_key};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Parts of the table with a lock of their own; each is held for some instructions, and never across an await.
 const SHARDS: usize = 64;
-
-/// A request that waits for a trip.
-#[derive(Debug)]
-pub(super) struct Waiter {
-    pub(super) cost: u64,
-    pub(super) verdict: oneshot::Sender<Verdict>,
-}
+/// Trips for one key at a time. With one, those who come just after it set out would wait for two trips, and all would soon travel in two halves.
+const MOST_DRIVERS: u8 = 2;
+/// A coarse clock is not behind by more, on any common kernel.
+const TICK: Nanos = Nanos::from_millis(20);
 
 /// What was fetched ahead.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pool {
     pub(super) units: u64,
-    pub(super) expires: Option<Instant>,
+    pub(super) expires: Option<Nanos>,
+    /// Units that somebody is fetching.
+    pub(super) coming: u64,
     /// How much is fetched next: it doubles when it was used up in time, and halves when it was not.
     pub(super) size: u64,
+}
+
+impl Pool {
+    /// Whether its time is not over. Only near its end is that worth a precise reading.
+    pub(super) fn is_live(&self) -> bool {
+        self.expires.is_some_and(|expires| {
+            CoarseClock.now().saturating_add(TICK) < expires || MonotonicClock.now() < expires
+        })
+    }
+
+    /// Whether it is so far used up that the next one is fetched before anybody waits for it.
+    pub(super) fn is_low(&self) -> bool {
+        self.units + self.coming <= self.size / 4
+    }
+
+    fn take(&mut self, cost: u64) -> bool {
+        let is_enough = self.units >= cost;
+        if is_enough {
+            self.units -= cost;
+        }
+        is_enough
+    }
 }
 
 /// The last denial.
@@ -35,65 +59,126 @@ pub(super) struct Denied {
     pub(super) cost: u64,
     pub(super) remaining: u64,
     /// Until then nobody travels for it.
-    pub(super) until: Instant,
-    pub(super) retry_at: Option<Instant>,
-    pub(super) reset_at: Instant,
+    pub(super) until: Nanos,
+    pub(super) retry_at: Option<Nanos>,
+    pub(super) reset_at: Nanos,
+}
+
+impl Denied {
+    /// As the engine would say it at `now`.
+    pub(super) fn answer(&self, now: Nanos) -> Answer {
+        let from_now = |at: Nanos| Duration::from(at.saturating_sub(now));
+        Answer {
+            admitted: 0,
+            remaining: self.remaining,
+            retry_after: self.retry_at.map(from_now),
+            reset_after: from_now(self.reset_at),
+        }
+    }
 }
 
 /// One key.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Key {
-    pub(super) waiting: VecDeque<Waiter>,
-    /// Somebody travels, and will take along who waits.
-    pub(super) is_driven: bool,
+    name: Box<str>,
+    /// Who goes with the next trips.
+    pub(super) waiting: VecDeque<Arc<Batch>>,
+    /// Requests in the last batch.
+    pub(super) usual: usize,
+    /// How many travel for it, each with a batch at a time.
+    pub(super) drivers: u8,
+    /// One of them has not set out yet, and will take along who waits.
+    pub(super) is_boarding: bool,
     pub(super) pool: Pool,
     pub(super) denied: Option<Denied>,
 }
 
+/// What a request finds.
+pub(super) enum Found {
+    /// What it is told.
+    Decided(Decision),
+    /// Its batch, and its slot in there.
+    Joined(Arc<Batch>, usize),
+}
+
 impl Key {
-    /// Decides here, where that can be done.
-    pub(super) fn decide(&mut self, cost: u64, limit: u64, now: Instant) -> Option<Decision> {
-        let allowed = |source, remaining| Decision {
-            is_allowed: true,
-            limit,
-            remaining,
-            retry_after: Some(Duration::ZERO),
-            reset_after: Duration::ZERO,
-            source,
-            may_have_taken: false,
-        };
-        if self.pool.units >= cost && self.pool.expires.is_some_and(|expires| now < expires) {
-            self.pool.units -= cost;
-            return Some(allowed(Source::Lease, Some(self.pool.units)));
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            waiting: VecDeque::new(),
+            usual: 1,
+            drivers: 0,
+            is_boarding: false,
+            pool: Pool::default(),
+            denied: None,
         }
-        let denied = self.denied.filter(|denied| now < denied.until)?;
-        (cost >= denied.cost).then(|| Decision {
-            is_allowed: false,
-            remaining: Some(denied.remaining),
-            retry_after: denied.retry_at.map(|at| at.saturating_duration_since(now)),
-            reset_after: denied.reset_at.saturating_duration_since(now),
-            ..allowed(Source::DenyCache, None)
-        })
     }
 
-    /// Whether the lease is nearly used up, so that the next one is fetched before anybody waits for it.
-    pub(super) fn is_low(&self, now: Instant) -> bool {
-        self.pool.units < self.pool.size / 2
-            && self.pool.expires.is_some_and(|expires| now < expires)
-            && self.denied.is_none_or(|denied| denied.until <= now)
+    /// Decides here where that can be done, and lines up for the next trip where it cannot. And whether somebody has to set out.
+    pub(super) fn ask(&mut self, cost: u64, limit: u64) -> (Found, bool) {
+        if self.pool.units >= cost && self.pool.is_live() {
+            self.pool.units -= cost;
+            let decision =
+                Answer::left(self.pool.units).decision(true, limit, self.pool.units, Source::Lease);
+            let begins = self.pool.is_low() && self.denial(1).is_none() && self.sets_out();
+            return (Found::Decided(decision), begins);
+        }
+        if let Some(answer) = self.denial(cost) {
+            let decision = answer.decision(false, limit, answer.remaining, Source::DenyCache);
+            return (Found::Decided(decision), false);
+        }
+        let begins = self.sets_out();
+        (self.join(cost), begins)
+    }
+
+    /// Whether one more has to set out: not while another one is about to, or all are on the way.
+    fn sets_out(&mut self) -> bool {
+        // What somebody fetches for later is waited for.
+        let most = if self.pool.coming > 0 {
+            1
+        } else {
+            MOST_DRIVERS
+        };
+        let begins = !self.is_boarding && self.drivers < most;
+        if begins {
+            self.is_boarding = true;
+            self.drivers += 1;
+        }
+        begins
+    }
+
+    fn join(&mut self, cost: u64) -> Found {
+        if let Some(last) = self.waiting.back()
+            && last.cost == cost
+            && let Some(slot) = last.join()
+        {
+            return Found::Joined(Arc::clone(last), slot);
+        }
+        let batch = Arc::new(Batch::new(cost, self.usual));
+        // The first of a new one always finds room.
+        let slot = batch.join().unwrap_or(0);
+        self.waiting.push_back(Arc::clone(&batch));
+        Found::Joined(batch, slot)
+    }
+
+    /// What a request is told whose denial is remembered.
+    pub(super) fn denial(&self, cost: u64) -> Option<Answer> {
+        let denied = self.denied.filter(|denied| cost >= denied.cost)?;
+        // The coarse clock is never ahead: what it says to be over is.
+        if CoarseClock.now() >= denied.until {
+            return None;
+        }
+        let now = MonotonicClock.now();
+        (now < denied.until).then(|| denied.answer(now))
     }
 
     /// Takes from a lease whose time may be over.
     pub(super) fn take_kept(&mut self, cost: u64) -> bool {
-        let is_enough = self.pool.units >= cost;
-        if is_enough {
-            self.pool.units -= cost;
-        }
-        is_enough
+        self.pool.take(cost)
     }
 
-    fn is_idle(&self, now: Instant) -> bool {
-        !self.is_driven
+    fn is_idle(&self, now: Nanos) -> bool {
+        self.drivers == 0
             && self.waiting.is_empty()
             && self
                 .pool
@@ -106,8 +191,8 @@ impl Key {
 /// All keys that are remembered, not more than a bound.
 #[derive(Debug)]
 pub(super) struct Keys {
-    shards: Vec<Mutex<HashMap<Box<str>, Key>>>,
-    hasher: RandomState,
+    shards: Vec<Mutex<HashTable<Key>>>,
+    seed: [u64; 2],
     most: usize,
 }
 
@@ -115,71 +200,77 @@ impl Keys {
     pub(super) fn new(most: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: RandomState::new(),
+            seed: [fresh_seed(), fresh_seed()],
             most: most.div_ceil(SHARDS),
         }
     }
 
     /// Does something with a key, which is made when it is not there.
     pub(super) fn with<T>(&self, key: &str, work: impl FnOnce(&mut Key) -> T) -> T {
-        let mut shard = self.shard(key);
-        if let Some(known) = shard.get_mut(key) {
+        let hash = self.hash(key);
+        let mut shard = self.shard(hash);
+        if let Some(known) = shard.find_mut(hash, |known| *known.name == *key) {
             return work(known);
         }
         if shard.len() >= self.most {
-            self.make_room(&mut shard);
+            make_room(&mut shard, self.most);
         }
-        work(shard.entry(key.into()).or_default())
+        let is_it = |known: &Key| *known.name == *key;
+        let rehash = |known: &Key| self.hash(&known.name);
+        work(match shard.entry(hash, is_it, rehash) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Key::new(key)).into_mut(),
+        })
     }
 
     /// Does something with a key that is there.
     pub(super) fn with_known<T>(&self, key: &str, work: impl FnOnce(&mut Key) -> T) -> Option<T> {
-        self.shard(key).get_mut(key).map(work)
+        let hash = self.hash(key);
+        let mut shard = self.shard(hash);
+        shard.find_mut(hash, |known| *known.name == *key).map(work)
     }
 
     /// Takes what is left of all leases.
     pub(super) fn drain_leases(&self) -> Vec<(Box<str>, u64)> {
         let mut left = Vec::new();
         for shard in &self.shards {
-            for (key, state) in shard
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .iter_mut()
-            {
-                let units = std::mem::take(&mut state.pool).units;
+            for key in lock(shard).iter_mut() {
+                let units = std::mem::take(&mut key.pool.units);
                 if units > 0 {
-                    left.push((key.clone(), units));
+                    left.push((key.name.clone(), units));
                 }
             }
         }
         left
     }
 
-    /// Forgets what is over; and where that is not enough, denials and leases, but nobody who waits.
-    #[cold]
-    fn make_room(&self, shard: &mut HashMap<Box<str>, Key>) {
-        let now = Instant::now();
-        shard.retain(|_, key| !key.is_idle(now));
-        if shard.len() >= self.most {
-            let mut too_many = shard.len() - self.most / 2;
-            shard.retain(|_, key| {
-                let is_needed = key.is_driven || !key.waiting.is_empty();
-                let stays = is_needed || too_many == 0;
-                too_many -= usize::from(!stays);
-                stays
-            });
-        }
+    fn hash(&self, key: &str) -> u64 {
+        hash_key(self.seed, key.as_bytes())
     }
 
-    fn shard(&self, key: &str) -> MutexGuard<'_, HashMap<Box<str>, Key>> {
-        // Below SHARDS.
-        let index = self.hasher.hash_one(key) as usize % SHARDS;
-        // What a panic left is whole: nothing in here panics halfway.
-        self.shards[index]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn shard(&self, hash: u64) -> MutexGuard<'_, HashTable<Key>> {
+        // The table goes by the lowest and the highest bits. Below SHARDS.
+        lock(&self.shards[(hash >> 32) as usize % SHARDS])
     }
 }
 
-/// Told to those who wait when nobody will answer.
-pub(super) const ABANDONED: Unavailable = Unavailable::ConnectionLost;
+fn lock(shard: &Mutex<HashTable<Key>>) -> MutexGuard<'_, HashTable<Key>> {
+    // What a panic left is whole: nothing in here panics halfway.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Forgets what is over; and where that is not enough, denials and leases, but nobody who waits.
+#[cold]
+fn make_room(shard: &mut HashTable<Key>, most: usize) {
+    let now = MonotonicClock.now();
+    shard.retain(|key| !key.is_idle(now));
+    if shard.len() >= most {
+        let mut too_many = shard.len() - most / 2;
+        shard.retain(|key| {
+            let is_needed = key.drivers > 0 || !key.waiting.is_empty();
+            let stays = is_needed || too_many == 0;
+            too_many -= usize::from(!stays);
+            stays
+        });
+    }
+}

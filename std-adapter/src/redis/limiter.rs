@@ -1,19 +1,21 @@
 //! [`RateLimiter`]: the public face.
 
 use super::algorithm::{Algorithm, SlidingCounter, SlidingWindow};
-use super::decision::{Decision, Source};
+use super::batch::{Batch, Verdict};
 use super::engine::Engine;
-use super::error::{SetUpError, Unavailable};
-use super::keys::{ABANDONED, Keys, Waiter};
+use super::error::SetUpError;
+use super::keys::{Found, Keys};
 use super::options::{FailurePolicy, LimiterOptions};
-use super::trip::{Driver, Route, Verdict};
+use super::trip::{Driver, Route};
 use crate::breaker::fresh_seed;
 use crate::clock::{Clock, MonotonicClock};
+use crate::limiter::{Decision, DecisionSource as Source, Unavailable};
 use fuseboard_core::{ConfigError, KeyedRateLimiter, Nanos, Rate, WhenFull, hash_key};
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 /// Places for keys that are limited here while the engine is away; further ones share one limit.
 const LOCAL_KEYS: usize = 4_096;
@@ -114,11 +116,10 @@ impl<A: Algorithm> RateLimiter<A> {
             }
             _ => None,
         };
-        let arguments = algorithm.arguments();
         let route = Route {
             engine: engine.clone(),
             script: algorithm.script(),
-            arguments: arguments.iter().map(u64::to_string).collect(),
+            arguments: algorithm.arguments(),
             prefix: options.prefix,
             suffix: A::SUFFIX,
             limit,
@@ -150,21 +151,19 @@ impl<A> RateLimiter<A> {
     /// Takes `cost` units of `key`, all or none. A cost of 0 only looks.
     pub async fn check_many(&self, key: &str, cost: u64) -> Decision {
         if cost == 0 {
-            return self.peek(key).await;
+            // Boxed: it is rare, and would make every request's future as large as itself.
+            return Box::pin(self.peek(key)).await;
         }
-        let route = &self.shared.route;
-        if cost > route.limit {
+        if cost > self.shared.route.limit {
             return self.shared.never();
         }
-        let answer = match self.shared.decide_or_join(key, cost) {
-            Ok(decision) => return decision,
-            Err(answer) => answer,
-        };
-        let verdict = match tokio::time::timeout(route.engine.deadline(), answer).await {
-            Ok(answer) => answer.unwrap_or(Err(ABANDONED)),
-            Err(_) => Err(Unavailable::TimedOut),
-        };
-        verdict.unwrap_or_else(|error| self.shared.fall_back(key, cost, error))
+        match self.shared.decide_or_join(key, cost) {
+            Ok(decision) => decision,
+            Err(waiting) => {
+                let verdict = waiting.await;
+                verdict.unwrap_or_else(|error| self.shared.fall_back(key, cost, error))
+            }
+        }
     }
 
     /// What is left for `key`, of which nothing is taken; `is_allowed` says whether a request would be.
@@ -173,7 +172,7 @@ impl<A> RateLimiter<A> {
         match route.ask(key, 1, 0).await {
             Ok(answer) => {
                 let is_allowed = answer.retry_after == Some(Duration::ZERO);
-                answer.decision(is_allowed, route.limit, answer.remaining)
+                answer.decision(is_allowed, route.limit, answer.remaining, Source::Engine)
             }
             Err(error) => self.shared.fall_back(key, 0, error),
         }
@@ -213,26 +212,25 @@ impl<A> RateLimiter<A> {
 }
 
 impl Shared {
-    /// Decides here, or lines up for the next trip and gives where its answer will come.
-    fn decide_or_join(&self, key: &str, cost: u64) -> Result<Decision, oneshot::Receiver<Verdict>> {
-        let now = Instant::now();
-        let (decided, begins) = self.route.keys.with(key, |known| {
-            let decided = known.decide(cost, self.route.limit, now).ok_or_else(|| {
-                let (verdict, answer) = oneshot::channel();
-                known.waiting.push_back(Waiter { cost, verdict });
-                answer
-            });
-            let travels = decided.is_err() || known.is_low(now);
-            let begins = travels && !known.is_driven;
-            known.is_driven |= travels;
-            (decided, begins)
-        });
+    /// Decides here, or lines up for the next trip and gives what waits for it.
+    fn decide_or_join<'a>(&'a self, key: &'a str, cost: u64) -> Result<Decision, Waiting<'a>> {
+        let route = &self.route;
+        let (found, begins) = route.keys.with(key, |known| known.ask(cost, route.limit));
         if begins {
             // A task of its own: whoever goes away takes nobody's answer along.
-            let driver = Driver::new(Arc::clone(&self.route), key.into());
+            let driver = Driver::new(Arc::clone(route), key.into());
             tokio::spawn(driver.drive());
         }
-        decided
+        match found {
+            Found::Decided(decision) => Ok(decision),
+            Found::Joined(batch, slot) => Err(Waiting {
+                route,
+                key,
+                batch,
+                slot,
+                is_told: false,
+            }),
+        }
     }
 
     /// It costs more than there will ever be.
@@ -270,6 +268,34 @@ impl Shared {
             reset_after: Duration::ZERO,
             source: Source::Fallback(error),
             may_have_taken: cost > 0 && error.may_have_taken(),
+        }
+    }
+}
+
+/// A request that waits for its batch. Dropped, it gives back what it was admitted for and has not heard of.
+#[derive(Debug)]
+struct Waiting<'a> {
+    route: &'a Arc<Route>,
+    key: &'a str,
+    batch: Arc<Batch>,
+    slot: usize,
+    is_told: bool,
+}
+
+impl Future for Waiting<'_> {
+    type Output = Verdict;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Verdict> {
+        let verdict = ready!(self.batch.poll(self.slot, self.route.limit, context));
+        self.is_told = true;
+        Poll::Ready(verdict)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.is_told && self.batch.leave(self.slot) {
+            self.route.return_units(self.key, self.batch.cost);
         }
     }
 }

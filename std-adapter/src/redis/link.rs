@@ -1,6 +1,6 @@
 //! [`Link`]: one connection to the engine, which comes back by itself.
 
-use super::error::Unavailable;
+use crate::limiter::Unavailable;
 use ::redis::aio::{ConnectionLike, MultiplexedConnection};
 use ::redis::cluster::ClusterClient;
 use ::redis::cluster_async::ClusterConnection;
@@ -71,18 +71,13 @@ enum State {
 /// One connection to the engine.
 pub(super) struct Link {
     target: Target,
-    deadline: Duration,
     state: watch::Sender<State>,
 }
 
 impl Link {
-    pub(super) fn new(target: Target, deadline: Duration) -> Arc<Self> {
+    pub(super) fn new(target: Target) -> Arc<Self> {
         let state = watch::Sender::new(State::Idle);
-        Arc::new(Self {
-            target,
-            deadline,
-            state,
-        })
+        Arc::new(Self { target, state })
     }
 
     /// The connection, and which one it is in the order of all.
@@ -137,7 +132,8 @@ impl Link {
             Target::One(client) => {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(CONNECTING))
-                    .set_response_timeout(Some(self.deadline));
+                    // Each request has a timer already.
+                    .set_response_timeout(None);
                 let connecting = client.get_multiplexed_async_connection_with_config(&config);
                 Connection::One(connecting.await?)
             }

@@ -1,29 +1,29 @@
 //! A trip to the engine for all who wait for one key at the time.
 
-use super::decision::{Answer, Decision};
+use super::batch::{Batch, Outcome};
+use super::decision::Answer;
 use super::engine::Engine;
-use super::error::Unavailable;
-use super::keys::{Denied, Key, Keys, Pool, Waiter};
+use super::keys::{Denied, Key, Keys, Pool};
 use super::options::Lease;
-use super::script::Source;
+use super::script::Source as Script;
+use crate::clock::{Clock, MonotonicClock};
+use crate::limiter::{DecisionSource as Source, Unavailable};
+use ::redis::ScriptInvocation;
+use fuseboard_core::Nanos;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// Most requests in one trip.
-const MOST: usize = 1_024;
 /// A denial is believed no longer: the limit may be raised, or somebody may give back.
 const LONGEST_DENIAL: Duration = Duration::from_secs(1);
-
-/// What a waiting request is told.
-pub(super) type Verdict = Result<Decision, Unavailable>;
 
 /// What a limiter's trips have in common.
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) engine: Engine,
-    pub(super) script: &'static Source,
+    pub(super) script: &'static Script,
     /// What the script is told first.
-    pub(super) arguments: Vec<String>,
+    pub(super) arguments: Vec<u64>,
     pub(super) prefix: String,
     pub(super) suffix: &'static str,
     pub(super) limit: u64,
@@ -32,22 +32,70 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Asks the engine for `requests` of `cost` units each; 0 looks, and less gives back.
-    pub(super) async fn ask(
+    /// Asks the engine for `requests` of `cost` units each; 0 looks, and less gives back. It is waited for as long as from `since`.
+    async fn ask_since(
         &self,
+        since: Instant,
         key: &str,
         cost: u64,
         requests: i64,
     ) -> Result<Answer, Unavailable> {
         // The braces keep all limits of a key on one server of a cluster.
         let name = format!("{}:{{{key}}}:{}", self.prefix, self.suffix);
-        let mut arguments = self.arguments.clone();
-        arguments.extend([cost.to_string(), requests.to_string()]);
-        self.engine
-            .run(self.script, &name, &arguments)
-            .await
-            .map(Answer::from_reply)
+        let asked = |call: &mut ScriptInvocation<'_>| {
+            call.key(name)
+                .arg(&self.arguments[..])
+                .arg(cost)
+                .arg(requests);
+        };
+        let run = self.engine.run_since(since, self.script, asked).await;
+        run.map(Answer::from_reply)
     }
+
+    /// The same, from now on.
+    pub(super) async fn ask(
+        &self,
+        key: &str,
+        cost: u64,
+        requests: i64,
+    ) -> Result<Answer, Unavailable> {
+        self.ask_since(Instant::now(), key, cost, requests).await
+    }
+
+    /// Gives units back that nobody used. They are lost when the engine cannot be reached.
+    pub(super) async fn give_back(&self, key: &str, units: u64) {
+        let _ = self.ask(key, units, -1).await;
+    }
+
+    /// Gives back what whoever went away was admitted for: to the lease, or in a task of its own.
+    pub(super) fn return_units(self: &Arc<Self>, key: &str, units: u64) {
+        let kept = self.keys.with_known(key, |known| {
+            let is_kept = self.lease.is_some() && known.pool.expires.is_some();
+            if is_kept {
+                known.pool.units += units;
+            }
+            is_kept
+        });
+        if kept != Some(true)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (route, key) = (Arc::clone(self), Box::<str>::from(key));
+            runtime.spawn(async move { route.give_back(&key, units).await });
+        }
+    }
+}
+
+/// One trip: who goes, and what is asked for.
+struct Trip {
+    /// `None`: nobody waits, it is for later.
+    batch: Option<Arc<Batch>>,
+    cost: u64,
+    /// Requests that a lease covers already.
+    covered: u64,
+    /// Requests that the engine is asked for, those for later among them.
+    asked: u64,
+    /// Units for later.
+    ahead: u64,
 }
 
 /// Somebody who travels for a key. When it is dropped midway or before it set out, with its runtime, those who wait are told, and the
@@ -55,6 +103,9 @@ impl Route {
 pub(super) struct Driver {
     route: Arc<Route>,
     key: Box<str>,
+    /// Which one it is on.
+    trip: Option<Trip>,
+    has_boarded: bool,
     /// Nobody waited any more, and the next one who does has a driver of his own.
     is_over: bool,
 }
@@ -64,117 +115,139 @@ impl Driver {
         Self {
             route,
             key,
+            trip: None,
+            has_boarded: false,
             is_over: false,
         }
     }
 
     /// Travels until nobody waits.
     pub(super) async fn drive(mut self) {
-        while let Some((waiters, cost, ahead)) = self.next() {
-            let requests = waiters.len() as u64 + ahead / cost;
-            let asked = i64::try_from(requests).unwrap_or(i64::MAX);
-            let answer = self.route.ask(&self.key, cost, asked).await;
-            self.tell(waiters, cost, requests, answer);
+        while let Some(trip) = self.next() {
+            let since = match &trip.batch {
+                Some(batch) => batch.since,
+                None => Instant::now(),
+            };
+            let (cost, asked) = (trip.cost, i64::try_from(trip.asked).unwrap_or(i64::MAX));
+            self.trip = Some(trip);
+            let answer = self.route.ask_since(since, &self.key, cost, asked).await;
+            if let Some(trip) = self.trip.take() {
+                match answer {
+                    Ok(answer) => self.arrive(&trip, answer),
+                    Err(error) => self.fail(&trip, error),
+                }
+            }
         }
     }
 
-    /// Those who go next, all of one cost; that cost; and how many units are to be fetched for later.
-    fn next(&mut self) -> Option<(Vec<Waiter>, u64, u64)> {
-        let now = Instant::now();
+    /// Who goes next. What came while the last ones travelled may be enough for some, or say that there is none.
+    fn next(&mut self) -> Option<Trip> {
+        let mut settled = Vec::new();
         let next = self.route.keys.with_known(&self.key, |key| {
-            // Who has gone away meanwhile costs nothing.
-            key.waiting.retain(|waiter| !waiter.verdict.is_closed());
-            // What came while we travelled may be enough, or say that there is none.
-            while let Some(first) = key.waiting.pop_front() {
-                let Some(decision) = key.decide(first.cost, self.route.limit, now) else {
-                    key.waiting.push_front(first);
-                    break;
-                };
-                if first.verdict.send(Ok(decision)).is_err() && decision.is_allowed {
-                    key.pool.units += first.cost;
-                }
+            let lease = self.route.lease;
+            if !self.has_boarded {
+                key.is_boarding = false;
             }
-            let cost = match key.waiting.front() {
-                Some(first) => first.cost,
-                None if key.is_low(now) => 1,
-                None => {
-                    key.is_driven = false;
-                    return None;
+            while let Some(batch) = key.waiting.pop_front() {
+                let waiting = batch.waiting();
+                if waiting == 0 {
+                    // Who has gone away costs nothing.
+                    continue;
                 }
-            };
-            let alike = key
-                .waiting
-                .iter()
-                .take(MOST)
-                .take_while(|waiter| waiter.cost == cost);
-            let alike = alike.count();
-            let waiters = key.waiting.drain(..alike).collect();
-            let ahead = self
-                .route
-                .lease
-                .map_or(0, |lease| resize(&mut key.pool, lease));
-            Some((waiters, cost, ahead.min(self.route.limit)))
+                // Below MOST.
+                key.usual = waiting as usize;
+                let cost = batch.cost;
+                let is_live = key.pool.is_live();
+                let held = if is_live { key.pool.units } else { 0 };
+                let covered = waiting.min(held / cost);
+                let denial = key.denial(cost);
+                if covered == waiting || denial.is_some() {
+                    key.pool.units -= covered * cost;
+                    let answer = denial.unwrap_or(Answer::left(key.pool.units));
+                    settled.push((batch, covered, answer));
+                    continue;
+                }
+                key.pool.units -= covered * cost;
+                let ahead = lease.map_or(0, |lease| resize(&mut key.pool, lease));
+                let ahead = ahead.min(self.route.limit) / cost * cost;
+                key.pool.coming += ahead;
+                return Some(Trip {
+                    batch: Some(batch),
+                    cost,
+                    covered,
+                    asked: waiting - covered + ahead / cost,
+                    ahead,
+                });
+            }
+            let is_low = key.pool.expires.is_some() && key.pool.is_low() && key.pool.is_live();
+            if is_low
+                && key.denial(1).is_none()
+                && let Some(lease) = lease
+            {
+                let ahead = resize(&mut key.pool, lease).min(self.route.limit);
+                key.pool.coming += ahead;
+                return Some(Trip {
+                    batch: None,
+                    cost: 1,
+                    covered: 0,
+                    asked: ahead,
+                    ahead,
+                });
+            }
+            key.drivers -= 1;
+            None
         });
+        self.has_boarded = true;
+        for (batch, covered, answer) in settled {
+            let outcome = Outcome::Answered(answer, [Source::Lease, Source::DenyCache]);
+            let unheard = batch.settle(covered, outcome);
+            if unheard > 0 {
+                self.route.return_units(&self.key, unheard * batch.cost);
+            }
+        }
         let next = next.flatten();
         self.is_over = next.is_none();
         next
     }
 
-    fn tell(
-        &self,
-        waiters: Vec<Waiter>,
-        cost: u64,
-        requests: u64,
-        answer: Result<Answer, Unavailable>,
-    ) {
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => {
-                for waiter in waiters {
-                    // Whoever has gone away need not be told.
-                    let _ = waiter.verdict.send(Err(error));
-                }
-                return;
-            }
+    fn arrive(&self, trip: &Trip, answer: Answer) {
+        let Trip { cost, covered, .. } = *trip;
+        let is_short = answer.admitted < trip.asked;
+        let admitted = answer.admitted + covered;
+        let now = MonotonicClock.now();
+        let lease = self.route.lease;
+        self.route.keys.with_known(&self.key, |key| {
+            note(key, cost, is_short.then_some(answer), lease, now);
+        });
+        let outcome = Outcome::Answered(answer, [Source::Engine; 2]);
+        let left = match &trip.batch {
+            Some(batch) => batch.settle(admitted, outcome),
+            None => admitted,
         };
-        let mut left = answer.admitted;
-        for waiter in waiters {
-            let is_allowed = left > 0;
-            left -= u64::from(is_allowed);
-            let remaining = answer.remaining.saturating_add(left.saturating_mul(cost));
-            let decision = answer.decision(is_allowed, self.route.limit, remaining);
-            if waiter.verdict.send(Ok(decision)).is_err() && is_allowed {
-                // It went away while the script ran: its units are there for the next.
-                left += 1;
-            }
-        }
-        let is_short = answer.admitted < requests;
-        let now = Instant::now();
         let kept = self.route.keys.with_known(&self.key, |key| {
-            note(key, cost, is_short.then_some(answer), self.route.lease, now);
-            match self.route.lease {
-                Some(lease) => {
-                    let is_over = key.pool.expires.is_none_or(|expires| expires <= now);
-                    let kept = if is_over { 0 } else { key.pool.units };
-                    key.pool.units = kept + left * cost;
-                    key.pool.expires = Some(now + lease.expires_after);
-                    true
-                }
-                None => left == 0,
+            let Some(lease) = lease else { return false };
+            key.pool.coming -= trip.ahead;
+            if !key.pool.is_live() {
+                key.pool.units = 0;
             }
+            key.pool.units += left * cost;
+            key.pool.expires = Some(now.saturating_add(lease.expires_after.into()));
+            true
         });
         if kept != Some(true) && left > 0 {
-            let (route, key) = (Arc::clone(&self.route), self.key.clone());
             // Those who went away have cost nothing, if the engine hears of it.
-            tokio::spawn(async move { route.give_back(&key, left * cost).await });
+            self.route.return_units(&self.key, left * cost);
         }
     }
-}
 
-impl Route {
-    /// Gives units back that nobody used. They are lost when the engine cannot be reached.
-    pub(super) async fn give_back(&self, key: &str, units: u64) {
-        let _ = self.ask(key, units, -1).await;
+    fn fail(&self, trip: &Trip, error: Unavailable) {
+        self.route.keys.with_known(&self.key, |key| {
+            key.pool.coming -= trip.ahead;
+            key.pool.units += trip.covered * trip.cost;
+        });
+        if let Some(batch) = &trip.batch {
+            batch.settle(0, Outcome::Failed(error));
+        }
     }
 }
 
@@ -183,36 +256,47 @@ impl Drop for Driver {
         if self.is_over {
             return;
         }
-        self.route.keys.with_known(&self.key, |key| {
-            key.is_driven = false;
-            key.waiting.clear();
+        let nobody = Unavailable::ConnectionLost;
+        if let Some(trip) = self.trip.take() {
+            self.fail(&trip, nobody);
+        }
+        let left = self.route.keys.with_known(&self.key, |key| {
+            key.is_boarding &= self.has_boarded;
+            key.drivers -= 1;
+            // The others have gone with the same runtime, or will take them along.
+            (key.drivers == 0).then(|| std::mem::take(&mut key.waiting))
         });
+        for batch in left.flatten().unwrap_or_default() {
+            batch.settle(0, Outcome::Failed(nobody));
+        }
     }
 }
 
-/// How many units to fetch for later, by how it went with those fetched before.
+/// How many units to fetch for later: with what is left of the last ones no more than the lease, whose size goes by how they were used.
 fn resize(pool: &mut Pool, lease: Lease) -> u64 {
     let size = match pool.expires {
         None => 1,
-        Some(_) if pool.units < pool.size / 2 || pool.units == 0 => pool.size.saturating_mul(2),
+        Some(_) if pool.is_low() => pool.size.saturating_mul(2),
         Some(_) => pool.size / 2,
     };
     pool.size = size.clamp(1, lease.most);
-    pool.size
+    let kept = if pool.is_live() { pool.units } else { 0 };
+    pool.size.saturating_sub(kept + pool.coming)
 }
 
 /// Remembers a denial, or that there is none any more.
-fn note(key: &mut Key, cost: u64, denial: Option<Answer>, lease: Option<Lease>, now: Instant) {
+fn note(key: &mut Key, cost: u64, denial: Option<Answer>, lease: Option<Lease>, now: Nanos) {
     let least = lease.map_or(Duration::ZERO, |lease| lease.least_trip_interval);
     key.denied = denial.map(|answer| {
-        let retry_after = answer.retry_after.map(|after| after.max(least));
+        let after = |span: Duration| now.saturating_add(span.into());
+        let retry_after = answer.retry_after.map(|span| span.max(least));
         let until = retry_after.unwrap_or(LONGEST_DENIAL).min(LONGEST_DENIAL);
         Denied {
             cost,
             remaining: answer.remaining,
-            until: now + until,
-            retry_at: retry_after.map(|after| now + after),
-            reset_at: now + answer.reset_after,
+            until: after(until),
+            retry_at: retry_after.map(after),
+            reset_at: after(answer.reset_after),
         }
     });
 }

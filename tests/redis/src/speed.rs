@@ -1,4 +1,5 @@
-//! What a decision costs beside an `INCR` of the same client, in one run: `cargo run --release -p fuseboard-redis --bin redis-speed`.
+//! What a decision costs beside an `INCR` of the same client, in one run: `cargo run --release -p fuseboard-redis --bin redis-speed [WORD…]`,
+//! of the rows whose names hold one of the words, all when there is none.
 
 use anyhow::Result;
 use fuseboard::Rate;
@@ -7,6 +8,7 @@ use fuseboard::redis::{
     SlidingWindow, TokenBucket,
 };
 use fuseboard_redis::server::Server;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,14 +16,27 @@ const TASKS: usize = 64;
 const BURST: Duration = Duration::from_millis(300);
 const ROUNDS: usize = 5;
 
-/// A row: what it is, the ratio that is wanted, and one request, by task and number.
+/// A row: what it is, the ratio that is wanted, and a burst of it, which says how many a second there were.
 struct Row {
     name: &'static str,
     target: Option<f64>,
-    request: Arc<dyn Fn(usize, u64) -> Request + Send + Sync>,
+    burst: Box<dyn Fn() -> Pin<Box<dyn Future<Output = f64>>>>,
 }
 
-type Request = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+impl Row {
+    fn new<R, F>(name: &'static str, target: Option<f64>, request: R) -> Self
+    where
+        R: Fn(usize) -> F + Clone + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let burst = Box::new(move || Box::pin(burst(request.clone())) as _);
+        Self {
+            name,
+            target,
+            burst,
+        }
+    }
+}
 
 fn main() -> Result<()> {
     let server = Server::start()?;
@@ -29,11 +44,15 @@ fn main() -> Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let rows = rows(&server).await?;
+        let words: Vec<_> = std::env::args().skip(1).collect();
+        let mut rows = rows(&server).await?;
+        // The first one is what all are compared with.
+        let is_wanted = |row: &Row| row.target.is_none() && row.name.starts_with("INCR") || words.iter().any(|word| row.name.contains(word));
+        rows.retain(|row| words.is_empty() || is_wanted(row));
         let mut counts = vec![Vec::new(); rows.len()];
         for _ in 0..ROUNDS {
             for (row, counts) in rows.iter().zip(&mut counts) {
-                counts.push(burst(row).await);
+                counts.push((row.burst)().await);
             }
         }
         println!("redis-server on loopback, {TASKS} tasks on one thread, median of {ROUNDS} interleaved rounds\n");
@@ -75,90 +94,90 @@ async fn rows(server: &Server) -> Result<Vec<Row>> {
         options().prefix("leased").lease(Lease::up_to(100)),
     )?;
     let denied = RateLimiter::on(&engine, &none, options().prefix("denied"))?;
-    let _ = denied.check("hot").await;
+    let _ = denied.check("key 0").await;
     let connection = redis::Client::open(server.url())?
         .get_multiplexed_async_connection()
         .await?;
 
+    // One string for each task, made once: what is measured is the limiter.
+    let keys: Arc<[String]> = (0..TASKS).map(|task| format!("key {task}")).collect();
+    let incr_keys = Arc::clone(&keys);
     Ok(vec![
-        Row {
-            name: "INCR, the same client",
-            target: None,
-            request: Arc::new(move |task, _| {
-                let mut connection = connection.clone();
-                Box::pin(async move {
-                    let key = format!("counter {}", task % 16);
-                    let _: Result<i64, _> = redis::cmd("INCR")
-                        .arg(key)
-                        .query_async(&mut connection)
-                        .await;
-                })
-            }),
-        },
+        Row::new("INCR, the same client", None, move |task| {
+            let (mut connection, keys) = (connection.clone(), Arc::clone(&incr_keys));
+            async move {
+                let mut incr = redis::cmd("INCR");
+                let incr = incr.arg(&keys[task % 16]);
+                let _: Result<i64, _> = incr.query_async(&mut connection).await;
+            }
+        }),
         row(
             "token bucket, a key for each task",
             Some(0.2),
             &bucket,
-            |task, _| format!("key {task}"),
+            &keys,
+            TASKS,
         ),
         row(
             "sliding counter, a key for each task",
             None,
             &counter,
-            |task, _| format!("key {task}"),
+            &keys,
+            TASKS,
         ),
         row(
             "sliding window, a key for each task",
             None,
             &window,
-            |task, _| format!("key {task}"),
+            &keys,
+            TASKS,
         ),
-        row("token bucket, one hot key", Some(1.5), &bucket, |_, _| {
-            "hot".to_owned()
-        }),
+        row("token bucket, one hot key", Some(1.5), &bucket, &keys, 1),
         row(
             "sixteen keys, with a lease of 100",
             Some(10.0),
             &leased,
-            |_, _| "hot".to_owned(),
+            &keys,
+            16,
         ),
-        row("one hot key, denied", Some(10.0), &denied, |_, _| {
-            "hot".to_owned()
-        }),
+        row("one hot key, with a lease of 100", None, &leased, &keys, 1),
+        row("one hot key, denied", Some(10.0), &denied, &keys, 1),
     ])
 }
 
+/// Of `keys`, the tasks share the first `few`.
 fn row<A: 'static>(
     name: &'static str,
     target: Option<f64>,
     limiter: &RateLimiter<A>,
-    key: fn(usize, u64) -> String,
+    keys: &Arc<[String]>,
+    few: usize,
 ) -> Row {
-    let limiter = limiter.clone();
-    Row {
-        name,
-        target,
-        request: Arc::new(move |task, number| {
-            let limiter = limiter.clone();
-            Box::pin(async move {
-                let _ = std::hint::black_box(limiter.check(&key(task, number)).await);
-            })
-        }),
-    }
+    let (limiter, keys) = (limiter.clone(), Arc::clone(keys));
+    Row::new(name, target, move |task| {
+        let (limiter, keys) = (limiter.clone(), Arc::clone(&keys));
+        async move {
+            let _ = std::hint::black_box(limiter.check(&keys[task % few]).await);
+        }
+    })
 }
 
 /// Requests a second of all tasks together.
-async fn burst(row: &Row) -> f64 {
+async fn burst<R, F>(request: R) -> f64
+where
+    R: Fn(usize) -> F + Clone + Send + 'static,
+    F: Future<Output = ()> + Send,
+{
     let begin = Instant::now();
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
-            let request = Arc::clone(&row.request);
+            let request = request.clone();
             tokio::spawn(async move {
-                let mut count = 0;
-                while count % 8 != 0 || begin.elapsed() < BURST {
-                    request(task, count).await;
+                let mut count = 0_u64;
+                while !count.is_multiple_of(8) || begin.elapsed() < BURST {
+                    request(task).await;
                     count += 1;
-                    if count % 256 == 0 {
+                    if count.is_multiple_of(32) {
                         // What never waits must let the others run.
                         tokio::task::yield_now().await;
                     }

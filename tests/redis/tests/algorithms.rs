@@ -4,8 +4,8 @@ use anyhow::Result;
 use fuseboard::Nanos;
 use fuseboard::Rate;
 use fuseboard::redis::{
-    Decision, Engine, FailurePolicy, FixedWindow, LimiterOptions, RateLimiter, SlidingCounter,
-    SlidingWindow, Source, TokenBucket,
+    Decision, DecisionSource, Engine, FailurePolicy, FixedWindow, LimiterOptions, RateLimiter,
+    SlidingCounter, SlidingWindow, TokenBucket,
 };
 use fuseboard_redis::server::Server;
 use std::time::Duration;
@@ -95,17 +95,20 @@ async fn l2_a_limit_is_admitted_and_no_more_and_what_remains_is_told() -> Result
             assert_eq!((decision.limit, decision.remaining), (5, Some(left)));
             assert_eq!(
                 (decision.source, decision.may_have_taken),
-                (Source::Engine, false)
+                (DecisionSource::Engine, false)
             );
         }
         let denied = limiter.check("alice", 1).await;
         assert!(!denied.is_allowed);
-        assert_eq!((denied.remaining, denied.source), (Some(0), Source::Engine));
+        assert_eq!(
+            (denied.remaining, denied.source),
+            (Some(0), DecisionSource::Engine)
+        );
         let wait = denied.retry_after.expect("there will be room");
         assert!(wait > Duration::ZERO && wait <= 2 * HOUR, "{wait:?}");
         let again = limiter.check("alice", 1).await;
         assert!(!again.is_allowed);
-        assert_eq!(again.source, Source::DenyCache);
+        assert_eq!(again.source, DecisionSource::DenyCache);
         assert!(again.retry_after <= denied.retry_after);
         assert!(
             limiter.check("bob", 5).await.is_allowed,

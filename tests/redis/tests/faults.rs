@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use fuseboard::redis::{
-    Decision, Engine, EngineOptions, FailurePolicy, Lease, LimiterOptions, RateLimiter,
-    SlidingWindow, Source, TokenBucket, Unavailable,
+    Decision, DecisionSource, Engine, EngineOptions, FailurePolicy, Lease, LimiterOptions,
+    RateLimiter, SlidingWindow, TokenBucket, Unavailable,
 };
 use fuseboard::{CircuitState, Rate};
 use fuseboard_redis::cut::Cut;
@@ -41,7 +41,7 @@ async fn until_engine_decides(limiter: &Bucket) -> Decision {
     let begin = Instant::now();
     loop {
         let decision = limiter.check("recovery").await;
-        if decision.source == Source::Engine {
+        if decision.source == DecisionSource::Engine {
             return decision;
         }
         assert!(
@@ -86,10 +86,9 @@ async fn a_paused_server_holds_nobody_up_and_each_policy_decides_as_chosen() -> 
     let longest = longest.await;
     assert!(longest < engine.deadline() + SLACK, "{longest:?}");
     assert!(
-        uncertain >= 5,
-        "the first requests were sent, and may have been counted"
+        (1..=10).contains(&uncertain),
+        "the first requests were sent and may have been counted, as many as open a breaker that counts ten; then none: {uncertain}"
     );
-    assert!(uncertain <= 100, "then none is sent: {uncertain}");
     assert_ne!(engine.breaker().state(), CircuitState::Closed);
 
     let denied = closed.check("alice").await;
@@ -155,7 +154,7 @@ async fn forgotten_scripts_are_sent_again_unnoticed() -> Result<()> {
             let decision = call.await?;
             assert_eq!(
                 (decision.source, decision.remaining),
-                (Source::Engine, Some(9_999))
+                (DecisionSource::Engine, Some(9_999))
             );
         }
     }
@@ -170,7 +169,10 @@ async fn a_full_server_refuses_and_the_policy_decides() -> Result<()> {
     let _ = until_engine_decides(&limiter).await;
     server.query(&["CONFIG", "SET", "maxmemory", "1"])?;
     let decision = limiter.check("alice").await;
-    assert_eq!(decision.source, Source::Fallback(Unavailable::Refusing));
+    assert_eq!(
+        decision.source,
+        DecisionSource::Fallback(Unavailable::Refusing)
+    );
     assert!(
         decision.is_allowed && !decision.may_have_taken,
         "it said that it has not"
@@ -191,7 +193,7 @@ async fn a_wire_cut_in_the_middle_of_an_answer_is_told_and_nothing_is_sent_twice
     for round in 1..=20_u64 {
         wire.cut_after(3);
         let decision = limiter.check("alice").await;
-        let Source::Fallback(error) = decision.source else {
+        let DecisionSource::Fallback(error) = decision.source else {
             panic!("round {round}: {decision:?}");
         };
         assert!(!decision.is_allowed);
@@ -223,7 +225,10 @@ async fn a_demoted_server_is_refused_and_promoted_again_used() -> Result<()> {
             .contains("master_link_status:up"))
     })?;
     let decision = limiter.check("alice").await;
-    assert_eq!(decision.source, Source::Fallback(Unavailable::Refusing));
+    assert_eq!(
+        decision.source,
+        DecisionSource::Fallback(Unavailable::Refusing)
+    );
     assert!(!decision.may_have_taken);
     replica.query(&["REPLICAOF", "NO", "ONE"])?;
     let _ = until_engine_decides(&limiter).await;
@@ -263,10 +268,10 @@ async fn a_key_of_another_type_is_told_and_does_not_open_the_breaker() -> Result
         let decision = limiter.check("alice").await;
         assert_eq!(
             decision.source,
-            Source::Fallback(Unavailable::Misunderstood)
+            DecisionSource::Fallback(Unavailable::Misunderstood)
         );
     }
-    assert_eq!(limiter.check("bob").await.source, Source::Engine);
+    assert_eq!(limiter.check("bob").await.source, DecisionSource::Engine);
     Ok(())
 }
 
@@ -312,7 +317,7 @@ async fn a_lease_is_kept_while_the_server_is_away_where_that_was_chosen() -> Res
         last = limiter.check("recovery").await;
     }
     assert!(last.is_allowed);
-    let Source::Lease = last.source else {
+    let DecisionSource::Lease = last.source else {
         panic!("no lease: {last:?}");
     };
     let held = last.remaining.expect("a lease knows");
@@ -336,7 +341,7 @@ async fn another_client_continues_where_the_first_one_ended() -> Result<()> {
         let limiter = RateLimiter::on(&engine, &window, options(FailurePolicy::Closed))?;
         let decision = loop {
             let decision = limiter.check("alice").await;
-            if decision.source == Source::Engine {
+            if decision.source == DecisionSource::Engine {
                 break decision;
             }
         };

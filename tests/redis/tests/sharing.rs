@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use fuseboard::redis::{
-    ConcurrencyLimit, Engine, EngineOptions, FailurePolicy, Lease, LimiterOptions, RateLimiter,
-    SetUpError, Source, TokenBucket,
+    ConcurrencyLimit, DecisionSource, Engine, EngineOptions, FailurePolicy, Lease, LimiterOptions,
+    RateLimiter, SetUpError, TokenBucket,
 };
 use fuseboard::{Nanos, Rate};
 use fuseboard_redis::server::Server;
@@ -153,7 +153,7 @@ fn a_runtime_that_ends_before_anybody_set_out_leaves_the_key_to_the_next() -> Re
     let decision = runtime()?.block_on(limiter.check("alice"));
     assert_eq!(
         (decision.source, decision.remaining),
-        (Source::Engine, Some(4))
+        (DecisionSource::Engine, Some(4))
     );
     Ok(())
 }
@@ -169,7 +169,7 @@ async fn h1_a_lease_spares_trips_and_gives_back_what_it_did_not_use() -> Result<
     for _ in 0..3_000 {
         let decision = limiter.check("alice").await;
         assert!(decision.is_allowed);
-        from_lease += u32::from(decision.source == Source::Lease);
+        from_lease += u32::from(decision.source == DecisionSource::Lease);
     }
     let trips = trips(&server)? - before;
     assert!(
