@@ -19,6 +19,9 @@ pub enum FailoverOrder {
     Preferred,
     /// Each call begins with the next one, so that all are used alike.
     RoundRobin,
+    /// The endpoint of this number (from 0, past the last one again from the first), then those after it: for a second call beside one
+    /// that is slow, so that it asks elsewhere. Set it on a clone, which shares the breakers.
+    StartingAt(usize),
 }
 
 /// Asks one endpoint, and the next one when that fails or is being left alone.
@@ -162,6 +165,7 @@ impl<A, C: Clock> Failover<A, C> {
         let endpoints = &self.shared.endpoints;
         let first = match self.order {
             FailoverOrder::Preferred => 0,
+            FailoverOrder::StartingAt(number) => number % endpoints.len(),
             // Relaxed: it only spreads the calls.
             FailoverOrder::RoundRobin => self.shared.next.fetch_add(1, Ordering::Relaxed),
         };

@@ -10,6 +10,8 @@
 pub mod auth;
 pub mod bus;
 pub mod command;
+pub mod context;
+pub mod edge;
 pub mod engine;
 pub mod money;
 pub mod observe;
@@ -17,6 +19,7 @@ pub mod order;
 pub mod payment;
 pub mod problem;
 pub mod projection;
+pub mod provider;
 pub mod query;
 pub mod serve;
 pub mod settings;

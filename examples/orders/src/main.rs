@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use orders::provider::{payment, shipping};
 use orders::serve;
 use orders::settings::{Role, Settings};
 
@@ -29,6 +30,10 @@ struct Arguments {
 enum Command {
     /// Serves everything in this process.
     Serve(Settings),
+    /// One region of a payment provider, with faults by script.
+    PaymentProvider(payment::Args),
+    /// A carrier, with faults by script.
+    ShippingProvider(shipping::Args),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +56,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         .build()?;
     match command {
         Command::Serve(settings) => runtime.block_on(serve::run(Role::Everything, settings))?,
+        Command::PaymentProvider(args) => runtime.block_on(payment::run(args))?,
+        Command::ShippingProvider(args) => runtime.block_on(shipping::run(args))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,9 @@
 //! The edge to the payment provider.
 
+mod edge;
+
+pub use edge::{PaymentEdge, PaymentSettings, PaymentSnapshot};
+
 use std::time::Duration;
 
 use async_trait::async_trait;

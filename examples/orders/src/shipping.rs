@@ -1,5 +1,9 @@
 //! The edge to the shipping provider.
 
+mod edge;
+
+pub use edge::{ShippingEdge, ShippingSettings, ShippingSnapshot};
+
 use std::time::Duration;
 
 use async_trait::async_trait;

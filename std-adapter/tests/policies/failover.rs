@@ -99,6 +99,20 @@ fn round_robin_begins_with_the_next_and_what_must_not_be_repeated_is_not() {
     );
 }
 
+#[test]
+fn a_clone_that_starts_elsewhere_shares_the_breakers() {
+    let preferred = regions(&["a", "b", "c"]);
+    for (number, expected) in [(0, "a"), (1, "b"), (2, "c"), (4, "b"), (usize::MAX, "a")] {
+        let elsewhere = preferred.clone().order(FailoverOrder::StartingAt(number));
+        let seen = now(elsewhere.call(|name| async move { Ok::<_, ()>(*name) }));
+        assert_eq!(seen, Ok(expected), "{number}");
+    }
+    preferred.breakers().nth(2).unwrap().force_open();
+    let elsewhere = preferred.clone().order(FailoverOrder::StartingAt(2));
+    let seen = now(elsewhere.call(|name| async move { Ok::<_, ()>(*name) }));
+    assert_eq!(seen, Ok("a"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn p6_dropped_at_every_point_every_permit_is_back() {
     let open = CircuitBreakerConfig {
