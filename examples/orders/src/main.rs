@@ -38,6 +38,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    serve::end_with_parent();
     let command = arguments
         .command
         .unwrap_or(Command::Serve(arguments.settings));

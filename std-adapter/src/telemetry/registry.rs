@@ -178,6 +178,16 @@ impl Registry {
         });
     }
 
+    /// Observes a concurrency limit with a line before it, under a name of its own: those who wait are no calls yet.
+    #[cfg(feature = "concurrency")]
+    pub fn add_concurrency_queue(&self, name: &str, queue: &crate::ConcurrencyQueue) {
+        let queue = queue.clone();
+        self.add(OwnLimit {
+            name: name.to_owned(),
+            read: Box::new(move || (queue.in_flight(), queue.limit())),
+        });
+    }
+
     /// Observes a limit that finds itself, under a name of its own.
     #[cfg(feature = "adaptive")]
     pub fn add_adaptive_limit(&self, name: &str, limit: &crate::AdaptiveLimit) {

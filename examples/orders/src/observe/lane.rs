@@ -1,208 +1,69 @@
-//! The event-sourcing lane: how far the store is, and how far behind it relay, bus and projection are.
+//! The event-sourcing lane: how far the store is, how far behind it relay, bus and read model are, and what the services did.
+
+mod metric;
+mod reading;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fuseboard::telemetry::{LaneMetric, LaneValue, Registry};
+use fuseboard::telemetry::{LaneValue, Registry};
 use http::StatusCode;
 
 use crate::bus::GroupLag;
 use crate::store::Heads;
+use metric::{
+    HEAD, OLDEST_PENDING_AGE, OLDEST_TRANSACTION_AGE, PARKED, PENDING, REQUEST_TIME, REQUESTS,
+    SAFE, SILENCE,
+};
 
-static HEAD: LaneMetric = LaneMetric::gauge(
-    "orders.eventstore.head.position",
-    "{event}",
-    "The last position given out",
-)
-.label("head");
-static SAFE: LaneMetric = LaneMetric::gauge(
-    "orders.eventstore.safe.position",
-    "{event}",
-    "The last position up to which nothing new can appear",
-)
-.label("safe");
-static OLDEST_TRANSACTION: LaneMetric = LaneMetric::gauge(
-    "orders.eventstore.oldest_tx.age",
-    "s",
-    "How long the oldest transaction that writes has been under way",
-);
-static STORE_SILENCE: LaneMetric = LaneMetric::gauge(
-    "orders.eventstore.silence",
-    "s",
-    "Time since the event store last answered",
-);
-static PUBLISHED: LaneMetric = LaneMetric::gauge(
-    "orders.outbox.position",
-    "{event}",
-    "The last position that the relay published",
-)
-.label("published");
-static OUTBOX_LAG: LaneMetric = LaneMetric::gauge(
-    "orders.outbox.lag.events",
-    "{event}",
-    "Positions that are given out and not published",
-)
-.label("outbox behind");
-static OUTBOX_AGE: LaneMetric = LaneMetric::gauge(
-    "orders.outbox.oldest.age",
-    "s",
-    "How long the relay has been behind without a pause",
-);
-static PENDING: LaneMetric = LaneMetric::gauge(
-    "orders.bus.pending",
-    "{event}",
-    "Events handed to a consumer and not acknowledged",
-)
-.label("pending");
-static PENDING_AGE: LaneMetric = LaneMetric::gauge(
-    "orders.bus.oldest_pending.age",
-    "s",
-    "The age of the oldest of them",
-);
-static PARKED: LaneMetric = LaneMetric::gauge(
-    "orders.bus.parked",
-    "{event}",
-    "Events put aside because nobody could handle them",
-)
-.label("parked");
-static POSITION: LaneMetric = LaneMetric::gauge(
-    "orders.projection.position",
-    "{event}",
-    "The position up to which the read model is made",
-)
-.label("read model");
-static LAG: LaneMetric = LaneMetric::gauge(
-    "orders.projection.lag.events",
-    "{event}",
-    "Positions that are given out and not in the read model",
-)
-.label("read model behind");
-static LAG_TIME: LaneMetric = LaneMetric::gauge(
-    "orders.projection.lag.time",
-    "s",
-    "How long the read model has been behind without a pause",
-)
-.label("read model late");
-static REQUESTS: LaneMetric = LaneMetric::counter(
-    "orders.http.requests",
-    "{request}",
-    "Requests answered, by the class of the status",
-);
-static REQUEST_TIME: LaneMetric =
-    LaneMetric::counter("orders.http.request.time", "s", "Time spent on them");
+pub use metric::METRICS;
+pub use reading::{commands, payments, projection, queries, relay, shipments, store};
 
-/// Every metric of the lane.
-pub static METRICS: [&LaneMetric; 15] = [
-    &HEAD,
-    &SAFE,
-    &OLDEST_TRANSACTION,
-    &STORE_SILENCE,
-    &PUBLISHED,
-    &OUTBOX_LAG,
-    &OUTBOX_AGE,
-    &PENDING,
-    &PENDING_AGE,
-    &PARKED,
-    &POSITION,
-    &LAG,
-    &LAG_TIME,
-    &REQUESTS,
-    &REQUEST_TIME,
-];
-
-/// What was last seen of all that, and counts of requests.
-#[derive(Debug, Default)]
+/// Everything of the lane; each part of the service adds what it knows.
+#[derive(Default)]
 pub struct Lane {
+    parts: Mutex<Vec<Part>>,
     seen: Mutex<Seen>,
     answers: [AtomicU64; CLASSES.len()],
     nanoseconds: AtomicU64,
 }
 
+type Part = Box<dyn Fn() -> Vec<LaneValue> + Send + Sync>;
+
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// What must be asked for over a socket, as it was when it was asked for last.
 #[derive(Debug, Default)]
 struct Seen {
     heads: Option<(Heads, Instant)>,
-    published: Option<Follower>,
-    projection: Option<Follower>,
-    groups: Vec<(&'static str, GroupLag)>,
-}
-
-/// How far somebody is who follows the head.
-#[derive(Debug, Clone, Copy)]
-struct Follower {
-    position: u64,
-    /// Since when it has not been at the head.
-    behind_since: Option<Instant>,
-    /// The head that it must reach to have caught up with what there was then.
-    mark: u64,
-}
-
-impl Follower {
-    /// Lag is judged against the head, not against what is final: a horizon that stands still must not look like a reader that is on time.
-    fn moved(before: Option<Self>, position: u64, head: u64, now: Instant) -> Self {
-        let late = position < head;
-        let kept = before.filter(|before| late && position < before.mark);
-        Self {
-            position,
-            behind_since: late.then(|| kept.and_then(|kept| kept.behind_since).unwrap_or(now)),
-            mark: kept.map_or(head, |kept| kept.mark),
-        }
-    }
-
-    fn late(&self, now: Instant) -> Duration {
-        self.behind_since
-            .map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
-    }
+    groups: Vec<(String, GroupLag)>,
 }
 
 impl Lane {
     /// Shows and exports it.
-    pub fn attach(self: &std::sync::Arc<Self>, registry: &Registry) {
-        let own = std::sync::Arc::clone(self);
-        registry.add_lane("Event sourcing", &METRICS, move || {
+    pub fn attach(self: &Arc<Self>, registry: &Registry) {
+        let own = Arc::clone(self);
+        registry.add_lane("Event sourcing", METRICS, move || {
             own.values(Instant::now())
         });
     }
 
+    /// Asks `part` for its numbers whenever somebody looks; it must not block.
+    pub fn add(&self, part: impl Fn() -> Vec<LaneValue> + Send + Sync + 'static) {
+        lock(&self.parts).push(Box::new(part));
+    }
+
     /// The store answered.
-    pub fn store(&self, heads: Heads) {
-        self.change(|seen| seen.heads = Some((heads, Instant::now())));
-    }
-
-    /// The relay is at `position`.
-    pub fn relay(&self, position: u64) {
-        self.change(|seen| {
-            let head = seen.heads.map_or(position, |(heads, _)| heads.head);
-            seen.published = Some(Follower::moved(
-                seen.published,
-                position,
-                head,
-                Instant::now(),
-            ));
-        });
-    }
-
-    /// The read model is at `position`.
-    pub fn projection(&self, position: u64) {
-        self.change(|seen| {
-            let head = seen.heads.map_or(position, |(heads, _)| heads.head);
-            seen.projection = Some(Follower::moved(
-                seen.projection,
-                position,
-                head,
-                Instant::now(),
-            ));
-        });
+    pub fn heads(&self, heads: Heads) {
+        lock(&self.seen).heads = Some((heads, Instant::now()));
     }
 
     /// How a consumer group stands.
-    pub fn group(&self, name: &'static str, lag: GroupLag) {
-        self.change(|seen| {
-            seen.groups.retain(|(other, _)| *other != name);
-            seen.groups.push((name, lag));
-        });
+    pub fn group(&self, name: &str, lag: GroupLag) {
+        let mut seen = lock(&self.seen);
+        seen.groups.retain(|(other, _)| other != name);
+        seen.groups.push((name.to_owned(), lag));
     }
 
     /// A request was answered.
@@ -214,42 +75,27 @@ impl Lane {
         self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
-    fn change(&self, change: impl FnOnce(&mut Seen)) {
-        change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
     fn values(&self, now: Instant) -> Vec<LaneValue> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut values = Vec::new();
-        let head = seen.heads.map(|(heads, _)| heads.head);
+        let seen = lock(&self.seen);
         if let Some((heads, at)) = seen.heads {
             values.push(HEAD.value(heads.head as f64));
             values.push(SAFE.value(heads.safe as f64));
-            values.push(OLDEST_TRANSACTION.value(heads.oldest_transaction.as_secs_f64()));
-            values.push(STORE_SILENCE.value(now.saturating_duration_since(at).as_secs_f64()));
-        }
-        let behind = |follower: &Follower| {
-            head.unwrap_or(follower.position)
-                .saturating_sub(follower.position) as f64
-        };
-        if let Some(relay) = &seen.published {
-            values.push(PUBLISHED.value(relay.position as f64));
-            values.push(OUTBOX_LAG.value(behind(relay)));
-            values.push(OUTBOX_AGE.value(relay.late(now).as_secs_f64()));
+            values.push(OLDEST_TRANSACTION_AGE.value(heads.oldest_transaction.as_secs_f64()));
+            values.push(SILENCE.value(now.saturating_duration_since(at).as_secs_f64()));
         }
         for (group, lag) in &seen.groups {
-            let of = |value: LaneValue| value.attribute("consumer_group", *group);
+            let of = |value: LaneValue| value.attribute("consumer_group", group);
             values.push(of(PENDING.value(lag.pending as f64)));
-            values.push(of(PENDING_AGE.value(lag.oldest_pending.as_secs_f64())));
+            values.push(of(
+                OLDEST_PENDING_AGE.value(lag.oldest_pending.as_secs_f64())
+            ));
             values.push(of(PARKED.value(lag.parked as f64)));
         }
-        if let Some(projection) = &seen.projection {
-            let of = |value: LaneValue| value.attribute("projection", "orders");
-            values.push(of(POSITION.value(projection.position as f64)));
-            values.push(of(LAG.value(behind(projection))));
-            values.push(of(LAG_TIME.value(projection.late(now).as_secs_f64())));
-        }
         drop(seen);
+        for part in &*lock(&self.parts) {
+            values.extend(part());
+        }
         for (class, count) in CLASSES.iter().zip(&self.answers) {
             let count = count.load(Ordering::Relaxed);
             values.push(REQUESTS.value(count as f64).attribute("status", *class));
@@ -260,50 +106,50 @@ impl Lane {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A poisoned lock is taken as it is: what it guards is replaced whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreNumbers;
 
-    fn number(lane: &Lane, metric: &LaneMetric, now: Instant) -> f64 {
-        let values = lane.values(now);
-        let found = values
-            .iter()
-            .find(|value| value.metric().name() == metric.name());
-        found.expect("a number").number()
+    fn number(values: &[LaneValue], name: &str) -> f64 {
+        let found = values.iter().find(|value| value.metric().name() == name);
+        found.unwrap_or_else(|| panic!("{name}")).number()
     }
 
     #[test]
-    fn lag_is_judged_against_the_head_and_not_against_what_is_final() {
+    fn o2_what_parts_say_stands_beside_what_was_asked_for() {
         let lane = Lane::default();
-        lane.store(Heads {
+        lane.heads(Heads {
             head: 50,
             safe: 20,
-            oldest_transaction: Duration::ZERO,
+            oldest_transaction: Duration::from_secs(3),
         });
-        lane.relay(20);
-        lane.projection(20);
-        let now = Instant::now();
-        for metric in [&LAG, &OUTBOX_LAG] {
-            assert!((number(&lane, metric, now) - 30.0).abs() < 1e-9);
-        }
+        lane.add(|| {
+            store(StoreNumbers {
+                events: 7,
+                ..StoreNumbers::default()
+            })
+        });
+        let values = lane.values(Instant::now() + Duration::from_secs(9));
+        let says = |name: &str, wanted: f64| {
+            let found = number(&values, name);
+            assert!((found - wanted).abs() < 0.5, "{name}: {found}");
+        };
+        says("orders.eventstore.head.position", 50.0);
+        says("orders.eventstore.safe.position", 20.0);
+        says("orders.eventstore.oldest_tx.age", 3.0);
+        // A store that is away shows, whatever it said last.
+        says("orders.eventstore.silence", 9.0);
+        says("orders.eventstore.events", 7.0);
     }
 
     #[test]
-    fn lateness_grows_while_it_stands_and_ends_when_it_has_caught_up_with_what_there_was() {
-        let begun = Instant::now();
-        let after = |seconds| begun + Duration::from_secs(seconds);
-        let behind = Follower::moved(None, 10, 20, begun);
-        let standing = Follower::moved(Some(behind), 10, 25, after(5));
-        assert_eq!(standing.late(after(5)), Duration::from_secs(5));
-        // It reached the head of then, but there is more: late from now on.
-        let moving = Follower::moved(Some(standing), 20, 30, after(6));
-        assert_eq!(moving.late(after(7)), Duration::from_secs(1));
-        let there = Follower::moved(Some(moving), 30, 30, after(8));
-        assert_eq!(there.late(after(9)), Duration::ZERO);
-    }
-
-    #[test]
-    fn answers_are_counted_by_the_class_of_their_status() {
+    fn o2_answers_are_counted_by_the_class_of_their_status() {
         let lane = Lane::default();
         for status in [
             StatusCode::OK,
@@ -320,9 +166,29 @@ mod tests {
             .map(LaneValue::number)
             .collect();
         assert_eq!(format!("{counts:?}"), "[0.0, 2.0, 0.0, 1.0, 1.0]");
-        let time = values
+        assert!((number(&values, REQUEST_TIME.name()) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn o2_a_group_that_is_asked_again_stands_once() {
+        let lane = Lane::default();
+        for pending in [5, 3] {
+            let lag = GroupLag {
+                pending,
+                ..GroupLag::default()
+            };
+            lane.group("read-model", lag);
+        }
+        let values = lane.values(Instant::now());
+        let pending = values
             .iter()
-            .find(|value| value.metric().name() == REQUEST_TIME.name());
-        assert!((time.expect("a time").number() - 1.0).abs() < 1e-9);
+            .filter(|value| value.metric().name() == PENDING.name());
+        assert_eq!(
+            pending
+                .map(LaneValue::number)
+                .map(|count| count as u64)
+                .collect::<Vec<_>>(),
+            [3]
+        );
     }
 }
