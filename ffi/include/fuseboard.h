@@ -15,8 +15,8 @@
  *   same for all calls on one handle; the others read CLOCK_MONOTONIC. A time that goes back is
  *   harmless: nothing is admitted earlier for it.
  * - Shares are in parts per million (500000 is one half): no floating point in the ABI.
- * - Only fb_X_new, fb_X_free and fb_board_X (they allocate) and fb_breaker_on_transition may take a
- *   lock. All others are lock-free and allocate nothing. On a board, the first use in a process and
+ * - Only fb_X_new, fb_X_free, fb_board_X and fb_policies_X (they allocate) and
+ *   fb_breaker_on_transition may take a lock. All others are lock-free and allocate nothing. On a board, the first use in a process and
  *   one that finds something full make a few system calls, which do not wait either.
  * - An object can also stand in memory of the caller, of fb_X_size() bytes, made by fb_X_init: then
  *   nothing allocates. It refers to nothing else, and is gone when the memory is used for something
@@ -42,7 +42,7 @@
 /**
  * Raised whenever a program compiled with an older header could misbehave with this library.
  */
-#define FB_ABI_VERSION 0
+#define FB_ABI_VERSION 1
 
 /**
  * First part of the version of this header.
@@ -74,6 +74,13 @@
  * Bytes of fb_error.message, its NUL included.
  */
 #define FB_ERROR_MESSAGE_SIZE 224
+
+#if defined(FB_HOSTED)
+/**
+ * How many handles a breaker made with them has.
+ */
+#define FB_HANDLES 32
+#endif
 
 /**
  * Bytes that are enough for one breaker on every machine: for memory that is there from the start.
@@ -112,6 +119,18 @@
  */
 #define FB_BOARD_EXISTING 2
 #endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Bytes of a name on a board, its NUL included.
+ */
+#define FB_BOARD_NAME_SIZE 65
+#endif
+
+/**
+ * Buckets of a histogram of latencies.
+ */
+#define FB_LATENCY_BUCKETS 256
 
 /**
  * What a function answers. Numbers are never reused; none is retired so far.
@@ -208,6 +227,10 @@ enum fb_status
      * Board: as many processes are attached as can be.
      */
     FB_ENOOWNER = -12,
+    /**
+     * Policies: no configuration so far had this name.
+     */
+    FB_ENONAME = -13,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -466,6 +489,43 @@ typedef int32_t fb_when_different;
 #endif // __cplusplus
 #endif
 
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * How a configuration is written down; all three say the same things.
+ */
+enum fb_format
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+#if (defined(FB_HOSTED) && defined(__linux__))
+    /**
+     * TOML.
+     */
+    FB_FORMAT_TOML = 0,
+#endif
+#if (defined(FB_HOSTED) && defined(__linux__))
+    /**
+     * YAML.
+     */
+    FB_FORMAT_YAML = 1,
+#endif
+#if (defined(FB_HOSTED) && defined(__linux__))
+    /**
+     * JSON.
+     */
+    FB_FORMAT_JSON = 2,
+#endif
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum fb_format fb_format;
+#else
+typedef int32_t fb_format;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+#endif
+
 /**
  * An adaptive concurrency limit: it learns from latencies and failures how many calls may be in
  * flight.
@@ -504,6 +564,16 @@ typedef struct fb_concurrency fb_concurrency;
  */
 typedef struct fb_fixed_window fb_fixed_window;
 
+#if defined(FB_HOSTED)
+/**
+ * A breaker's counters for one thread alone: recording a call takes plain loads and stores, and no
+ * thread waits for another's cache line. All else, the state above all, is the breaker's own, and a
+ * failure is judged together with those of all other handles and callers. It may move to another
+ * thread and is not used by two at once.
+ */
+typedef struct fb_handle fb_handle;
+#endif
+
 /**
  * A token bucket for each key: a user, an address, a tenant. The table has 16 bytes for each of
  * its places and never grows; a key whose bucket is full again needs no place.
@@ -522,11 +592,27 @@ typedef struct fb_latency_histogram fb_latency_histogram;
  */
 typedef struct fb_leaky_bucket fb_leaky_bucket;
 
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * The breakers, rate limits and concurrency limits that a configuration names, running; the settings
+ * stand in docs/configuration.md. What a configuration says of timeouts, retries and hedges is
+ * checked and is for programs in Rust. The handles that it gives are its own: they stay the same
+ * through every reload, and go with it.
+ */
+typedef struct fb_policies fb_policies;
+#endif
+
 /**
  * A retry budget: each request allows a share of a retry, so that retries can never become a
  * storm. Every request deposits, every retry withdraws.
  */
 typedef struct fb_retry_budget fb_retry_budget;
+
+/**
+ * Lets every request pass and counts, by reason, those that a policy would have rejected: to try a setting on real
+ * traffic before it can hurt.
+ */
+typedef struct fb_shadow fb_shadow;
 
 /**
  * A sliding counter: at most about `limit` in any span of `window_ns`, by two counters, whatever
@@ -650,9 +736,10 @@ typedef struct fb_breaker_config {
      */
     uint32_t count_overdue;
     /**
-     * Zero.
+     * 1: counts how long each call takes, for fb_breaker_latency, at the price of one addition a call; on a board for all processes.
+     * 0 is off, the default. Not in memory of the program, and a breaker of this process cannot begin with it later.
      */
-    uint32_t reserved;
+    uint32_t record_latency;
 } fb_breaker_config;
 
 /**
@@ -928,6 +1015,80 @@ typedef struct fb_admission {
     const struct fb_token_bucket *token_bucket;
 } fb_admission;
 
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * How far somebody has read a board's log of changes: a plain value, one for each reader. All zero
+ * begins with the board's first change.
+ */
+typedef struct fb_board_cursor {
+    /**
+     * Not to be read or written.
+     */
+    uint64_t opaque_[2];
+} fb_board_cursor;
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * One change of a breaker's state on a board. Later versions add members at the end only.
+ */
+typedef struct fb_board_transition {
+    /**
+     * Bytes that the library has filled in.
+     */
+    size_t struct_size;
+    /**
+     * The process that caused it, by the id that it had then; 0 for one that was not attached.
+     */
+    uint64_t process;
+    /**
+     * The change.
+     */
+    struct fb_transition transition;
+    /**
+     * The breaker's name at that time, which ends in a NUL.
+     */
+    char name[FB_BOARD_NAME_SIZE];
+} fb_board_transition;
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Is told of one change. `user` is what was given; `transition` is valid during the call. It must not
+ * throw a C++ exception, or longjmp out.
+ */
+typedef void (*fb_board_transition_fn)(void *user, const struct fb_board_transition *transition);
+#endif
+
+/**
+ * What a histogram held at one moment. Set struct_size before the call. The buckets are those of
+ * OpenTelemetry's exponential histogram at scale 3 in nanoseconds, the first of index 80, with
+ * `short_calls` as the zero count and 1024 ns as the zero threshold.
+ */
+typedef struct fb_latency_counts {
+    /**
+     * sizeof(fb_latency_counts), set by the caller.
+     */
+    size_t struct_size;
+    /**
+     * Calls of at most 1024 ns.
+     */
+    uint64_t short_calls;
+    /**
+     * Calls in each bucket; fb_latency_bucket_bounds tells its bounds.
+     */
+    uint64_t buckets[FB_LATENCY_BUCKETS];
+} fb_latency_counts;
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Is told of one finding. `user` is what was given; `is_error` is 0 for what is allowed and will
+ * probably do harm; `finding` is one line, valid during the call. It must not throw a C++ exception,
+ * or longjmp out.
+ */
+typedef void (*fb_finding_fn)(void *user, int32_t is_error, const char *finding);
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -976,6 +1137,15 @@ fb_status fb_breaker_config_init(struct fb_breaker_config *config,
                                  size_t struct_size);
 
 /**
+ * Checks all settings, without a breaker.
+ *
+ * `config`: initialised. `error`: may be NULL; names the refused setting.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE. Threads: any. Signals: safe.
+ */
+fb_status fb_breaker_config_validate(const struct fb_breaker_config *config,
+                                     struct fb_error *error);
+
+/**
  * Fills the settings with the defaults and then with what a text says, and checks all of them.
  *
  * The text is a list of `setting=value`, separated by commas or white space; the settings have the
@@ -984,7 +1154,7 @@ fb_status fb_breaker_config_init(struct fb_breaker_config *config,
  * open_backoff, open_jitter. Times have a unit, ns us ms s m h or d: open_timeout,
  * open_timeout_max, slow_call_duration, probe_lease, ramp_up, window_size. `window` is
  * time(LENGTH,SLOTS), count(CALLS), consecutive(FAILURES) or decay(HALF_LIFE), and window_size=10s
- * is short for time(10s,10). count_overdue is true or false. The others are whole numbers:
+ * is short for time(10s,10). count_overdue and record_latency are true or false. The others are whole numbers:
  * minimum_requests, half_open_requests, half_open_successes, half_open_failures, jitter_seed.
  *
  * `config`: written. `struct_size`: sizeof(fb_breaker_config). `text`: ends in a NUL; "" is the
@@ -997,6 +1167,18 @@ fb_status fb_breaker_config_parse(struct fb_breaker_config *config,
                                   size_t struct_size,
                                   const char *text,
                                   struct fb_error *error);
+
+/**
+ * What is known of a permit that is not settled yet.
+ *
+ * `is_probe`: may be NULL; written: 1 where the call is one of the few that decide in half-open, else
+ * 0. `started_ns`: may be NULL; written: when it was given.
+ * Returns: FB_OK; FB_STALE for one that was settled or never given; FB_EINVAL. Threads: any. Signals:
+ * safe.
+ */
+fb_status fb_permit_read(const struct fb_permit *permit,
+                         int32_t *is_probe,
+                         uint64_t *started_ns);
 
 #if defined(FB_HOSTED)
 /**
@@ -1092,13 +1274,24 @@ fb_state fb_breaker_state(const struct fb_breaker *breaker);
 /**
  * Makes a breaker, closed.
  *
- * `config`: the settings, copied. `out`: the new handle, for fb_breaker_free; NULL unless FB_OK.
- * `error`: may be NULL; names the refused setting.
+ * `config`: the settings, copied; with record_latency it takes some 10 KiB instead of one. `out`: the new handle,
+ * for fb_breaker_free; NULL unless FB_OK. `error`: may be NULL; names the refused setting.
  * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE; FB_ENOMEM. Threads: any. Signals: not safe.
  */
 fb_status fb_breaker_new(const struct fb_breaker_config *config,
                          struct fb_breaker **out,
                          struct fb_error *error);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * fb_breaker_new with room for FB_HANDLES handles, in some 10 KiB.
+ *
+ * The parameters, and Returns: as fb_breaker_new. Threads: any. Signals: not safe.
+ */
+fb_status fb_breaker_new_with_handles(const struct fb_breaker_config *config,
+                                      struct fb_breaker **out,
+                                      struct fb_error *error);
 #endif
 
 /**
@@ -1112,7 +1305,7 @@ size_t fb_breaker_size(void);
  * fb_breaker_new in memory of the caller, which stays where it is as long as the handle is used
  * and is never given to fb_breaker_free.
  *
- * `memory`, `memory_size`: at least fb_breaker_size() bytes. The rest: as for fb_breaker_new.
+ * `memory`, `memory_size`: at least fb_breaker_size() bytes. The rest: as for fb_breaker_new, but that record_latency is refused.
  * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE, also when the memory is too small. Threads: any.
  * Signals: safe.
  */
@@ -1324,6 +1517,18 @@ fb_status fb_breaker_restore_at(struct fb_breaker *breaker,
                                 const void *memory,
                                 size_t memory_size);
 
+/**
+ * The settings that a breaker runs with: one made of them decides alike.
+ *
+ * `config`: written; what was left to a default is written out. `struct_size`:
+ * sizeof(fb_breaker_config).
+ * Returns: FB_OK; FB_FULL; FB_EINVAL; FB_ESIZE when the header does not fit the library, then nothing
+ * is written. Threads: any. Signals: safe.
+ */
+fb_status fb_breaker_read_config(const struct fb_breaker *breaker,
+                                 struct fb_breaker_config *config,
+                                 size_t struct_size);
+
 #if defined(FB_HOSTED)
 /**
  * Reads state and counters; disturbs no decision.
@@ -1342,6 +1547,14 @@ fb_status fb_breaker_snapshot(const struct fb_breaker *breaker, struct fb_snapsh
 fb_status fb_breaker_snapshot_at(const struct fb_breaker *breaker,
                                  uint64_t now_ns,
                                  struct fb_snapshot *snapshot);
+
+/**
+ * The name of a cause, the same in every language: "failure_rate".
+ *
+ * `cause`: an fb_cause, or any number.
+ * Returns: a static string, never NULL. Threads: any. Signals: safe.
+ */
+const char *fb_cause_string(int32_t cause);
 
 /**
  * Reads the last changes of state, without a transition function: for a program that looks from time to time.
@@ -1374,6 +1587,115 @@ fb_status fb_breaker_transitions(const struct fb_breaker *breaker,
 fb_status fb_breaker_on_transition(const struct fb_breaker *breaker,
                                    fb_transition_fn on_transition,
                                    void *user);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a handle for one thread.
+ *
+ * `breaker`: from fb_breaker_new_with_handles; it is freed after its handles. `out`: the new handle,
+ * for fb_handle_free; NULL unless FB_OK.
+ * Returns: FB_OK; FB_FULL when FB_HANDLES of them are there: use the breaker itself; FB_EINVAL, also
+ * for a breaker made without room for handles; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_handle_new(const struct fb_breaker *breaker,
+                        struct fb_handle **out);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * Frees a handle, for the next thread; what it counted stays. Permits that are still out can be
+ * settled with the breaker.
+ *
+ * `handle`: from fb_handle_new, not used by any thread any more; or NULL, then nothing happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_handle_free(struct fb_handle *handle);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * fb_breaker_try_acquire, counted by this handle.
+ *
+ * `permit`, `retry_after_ns`, and Returns: as there. The permit may be settled with the breaker too,
+ * on any thread. Threads: one. Signals: not safe.
+ */
+fb_status fb_handle_try_acquire(struct fb_handle *handle,
+                                struct fb_permit *permit,
+                                uint64_t *retry_after_ns);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * fb_handle_try_acquire at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_handle_try_acquire. Threads: one. Signals: not
+ * safe.
+ */
+fb_status fb_handle_try_acquire_at(struct fb_handle *handle,
+                                   uint64_t now_ns,
+                                   struct fb_permit *permit,
+                                   uint64_t *retry_after_ns);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * fb_breaker_settle, counted by this handle.
+ *
+ * `permit`: of this handle, of another of the same breaker, or of the breaker. `outcome`, and
+ * Returns: as there. Threads: one. Signals: not safe.
+ */
+fb_status fb_handle_settle(struct fb_handle *handle, struct fb_permit *permit, int32_t outcome);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * fb_handle_settle at a given time.
+ *
+ * `now_ns`: the time at which the call ended. The rest, and Returns: as fb_handle_settle. Threads:
+ * one. Signals: not safe.
+ */
+fb_status fb_handle_settle_at(struct fb_handle *handle,
+                              struct fb_permit *permit,
+                              int32_t outcome,
+                              uint64_t now_ns);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * fb_breaker_settle_weighted, counted by this handle.
+ *
+ * `permit`, `outcome`: as for fb_handle_settle. `weight`: as there.
+ * Returns: as there. Threads: one. Signals: not safe.
+ */
+fb_status fb_handle_settle_weighted(struct fb_handle *handle,
+                                    struct fb_permit *permit,
+                                    int32_t outcome,
+                                    uint32_t weight);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * fb_handle_settle_weighted at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_handle_settle_weighted. Threads: one. Signals:
+ * not safe.
+ */
+fb_status fb_handle_settle_weighted_at(struct fb_handle *handle,
+                                       struct fb_permit *permit,
+                                       int32_t outcome,
+                                       uint32_t weight,
+                                       uint64_t now_ns);
+#endif
+
+#if defined(FB_HOSTED)
+/**
+ * fb_breaker_cancel, counted by this handle.
+ *
+ * `permit`: as for fb_handle_settle.
+ * Returns: as fb_breaker_cancel. Threads: one. Signals: not safe.
+ */
+fb_status fb_handle_cancel(struct fb_handle *handle, struct fb_permit *permit);
 #endif
 
 #if defined(FB_HOSTED)
@@ -1504,6 +1826,18 @@ fb_status fb_token_bucket_configure(const struct fb_token_bucket *bucket,
                                     uint64_t per_ns,
                                     uint64_t burst,
                                     struct fb_error *error);
+
+/**
+ * The rate and the burst that the bucket runs with.
+ *
+ * `units`, `per_ns`: may be NULL; written: the same rate as was given, not always the same numbers (10 a second reads
+ * as 8 in 800 ms). `burst`: may be NULL; written.
+ * Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_token_bucket_rate(const struct fb_token_bucket *bucket,
+                               uint64_t *units,
+                               uint64_t *per_ns,
+                               uint64_t *burst);
 
 /**
  * Fills the bucket.
@@ -1701,7 +2035,7 @@ void fb_token_lease_free(struct fb_token_lease *lease);
  * `cost`: the request's weight, usually 1. `retry_after_ns`: may be NULL; 0 with FB_OK, else how
  * long until this request can be admitted if nobody else takes the place, or FB_RETRY_UNKNOWN.
  * Returns: FB_OK; FB_LIMITED; FB_NEVER when `cost` is more than the burst; FB_EINVAL. Threads:
- * one. Signals: safe.
+ * one. Signals: safe with a lease that only the handler uses.
  */
 fb_status fb_token_lease_try_acquire(struct fb_token_lease *lease,
                                      uint64_t cost,
@@ -1712,18 +2046,28 @@ fb_status fb_token_lease_try_acquire(struct fb_token_lease *lease,
  * fb_token_lease_try_acquire at a given time.
  *
  * `now_ns`: the time. The rest, and Returns: as fb_token_lease_try_acquire. Threads: one. Signals:
- * safe.
+ * safe with a lease that only the handler uses.
  */
 fb_status fb_token_lease_try_acquire_at(struct fb_token_lease *lease,
                                         uint64_t cost,
                                         uint64_t now_ns,
                                         uint64_t *retry_after_ns);
 
+/**
+ * How many units the lease has left, without asking the bucket.
+ *
+ * `left`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: one. Signals: safe with a
+ * lease that only the handler uses.
+ */
+fb_status fb_token_lease_left(struct fb_token_lease *lease, uint64_t *left);
+
 #if defined(FB_HOSTED)
 /**
  * Gives the units that are left back to the bucket, less what has flowed in since.
  *
- * Returns: FB_OK; FB_EINVAL. Threads: one. Signals: safe.
+ * Returns: FB_OK; FB_EINVAL. Threads: one. Signals: safe with a
+ * lease that only the handler uses.
  */
 fb_status fb_token_lease_give_back(struct fb_token_lease *lease);
 #endif
@@ -1731,7 +2075,8 @@ fb_status fb_token_lease_give_back(struct fb_token_lease *lease);
 /**
  * fb_token_lease_give_back at a given time.
  *
- * `now_ns`: the time. Returns: as fb_token_lease_give_back. Threads: one. Signals: safe.
+ * `now_ns`: the time. Returns: as fb_token_lease_give_back. Threads: one. Signals: safe with a
+ * lease that only the handler uses.
  */
 fb_status fb_token_lease_give_back_at(struct fb_token_lease *lease, uint64_t now_ns);
 
@@ -1925,6 +2270,14 @@ fb_status fb_sliding_counter_available_at(const struct fb_sliding_counter *count
                                           uint32_t *available);
 
 /**
+ * The limit as it is now.
+ *
+ * `limit`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_sliding_counter_limit(const struct fb_sliding_counter *counter, uint32_t *limit);
+
+/**
  * Changes the limit of a running counter; what was taken stays taken.
  *
  * `limit`: at least 1. `error`: may be NULL; names the refused setting, "limit".
@@ -2054,6 +2407,14 @@ fb_status fb_fixed_window_available(const struct fb_fixed_window *window, uint64
 fb_status fb_fixed_window_available_at(const struct fb_fixed_window *window,
                                        uint64_t now_ns,
                                        uint64_t *available);
+
+/**
+ * The limit as it is now.
+ *
+ * `limit`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_fixed_window_limit(const struct fb_fixed_window *window, uint64_t *limit);
 
 /**
  * Changes the limit of a running window; what was taken stays taken.
@@ -2414,6 +2775,14 @@ fb_status fb_keyed_live(const struct fb_keyed *keyed, size_t *live);
 fb_status fb_keyed_live_at(const struct fb_keyed *keyed, uint64_t now_ns, size_t *live);
 
 /**
+ * How many places there are.
+ *
+ * `capacity`: written; what the limiter was made with.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_keyed_capacity(const struct fb_keyed *keyed, size_t *capacity);
+
+/**
  * How many times a key found no place, since the limiter was made.
  *
  * `overflows`: written. When it grows, the capacity is too small for the keys there are.
@@ -2674,6 +3043,15 @@ fb_status fb_adaptive_in_flight(const struct fb_adaptive *adaptive, uint32_t *in
 fb_status fb_adaptive_limit(const struct fb_adaptive *adaptive, uint32_t *limit);
 
 /**
+ * The usual latency that the limit goes by.
+ *
+ * `baseline_ns`: written; 0 unless FB_OK.
+ * Returns: FB_OK; FB_STALE while there is none: at first, and always with FB_ALGORITHM_AIMD;
+ * FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_adaptive_baseline(const struct fb_adaptive *adaptive, uint64_t *baseline_ns);
+
+/**
  * Changes the settings of a running limit; it goes on from where it is, within the new bounds.
  *
  * `config`: all the settings, copied. `error`: may be NULL; names the refused setting.
@@ -2694,6 +3072,15 @@ fb_status fb_adaptive_configure(const struct fb_adaptive *adaptive,
  */
 fb_status fb_adaptive_config_init(struct fb_adaptive_config *config,
                                   size_t struct_size);
+
+/**
+ * Checks all settings, without a limit.
+ *
+ * `config`: initialised. `error`: may be NULL; names the refused setting.
+ * Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE. Threads: any. Signals: safe.
+ */
+fb_status fb_adaptive_config_validate(const struct fb_adaptive_config *config,
+                                      struct fb_error *error);
 
 #if defined(FB_HOSTED)
 /**
@@ -2759,6 +3146,69 @@ fb_status fb_admission_settle_at(const struct fb_admission *admission,
  */
 fb_status fb_admission_cancel(const struct fb_admission *admission,
                               struct fb_permit *permit);
+
+#if defined(FB_HOSTED)
+/**
+ * Makes a shadow, with nothing counted.
+ *
+ * `out`: the new handle, for fb_shadow_free; NULL unless FB_OK. `error`: may be NULL; stays empty.
+ * Returns: FB_OK; FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_shadow_new(struct fb_shadow **out,
+                        struct fb_error *error);
+#endif
+
+/**
+ * How many bytes fb_shadow_init needs, wherever they begin.
+ *
+ * Returns: the number. Threads: any. Signals: safe.
+ */
+size_t fb_shadow_size(void);
+
+/**
+ * fb_shadow_new in memory of the caller, which stays where it is as long as the handle is used and
+ * is never given to fb_shadow_free.
+ *
+ * `memory`, `memory_size`: at least fb_shadow_size() bytes. The rest: as for fb_shadow_new.
+ * Returns: FB_OK; FB_EINVAL; FB_ESIZE when the memory is too small. Threads: any.
+ * Signals: safe.
+ */
+fb_status fb_shadow_init(void *memory,
+                         size_t memory_size,
+                         struct fb_shadow **out,
+                         struct fb_error *error);
+
+#if defined(FB_HOSTED)
+/**
+ * Frees a shadow.
+ *
+ * `shadow`: from fb_shadow_new, not used by any thread any more; or NULL, then nothing happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_shadow_free(struct fb_shadow *shadow);
+#endif
+
+/**
+ * Makes an admission of any decision: fb_shadow_admit(shadow, fb_breaker_try_acquire(breaker,
+ * &permit, NULL)). A request that the policy would have rejected is counted, and its call made all
+ * the same; its permit is cleared, so that settling it does nothing and answers FB_STALE.
+ *
+ * `decision`: what a function answered that asks a policy.
+ * Returns: FB_OK for an admission and for every rejection; a negative `decision` as it is; FB_EINVAL
+ * also for a number that is no decision. Threads: any. Signals: safe.
+ */
+fb_status fb_shadow_admit(const struct fb_shadow *shadow,
+                          int32_t decision);
+
+/**
+ * How many requests would have been rejected with this answer.
+ *
+ * `rejection`: such as FB_OPEN or FB_LIMITED. `count`: written; 0 unless FB_OK.
+ * Returns: FB_OK; FB_EINVAL, also for a number that is no rejection. Threads: any. Signals: safe.
+ */
+fb_status fb_shadow_would_reject(const struct fb_shadow *shadow,
+                                 int32_t rejection,
+                                 uint64_t *count);
 
 #if (defined(FB_HOSTED) && defined(__linux__))
 /**
@@ -2876,6 +3326,35 @@ fb_status fb_board_concurrency(const struct fb_board *board,
                                int32_t when_different,
                                struct fb_concurrency **out,
                                struct fb_error *error);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Tells the changes of all breakers that came after a cursor, oldest first, and moves it on. This is
+ * how a process learns of what others caused; fb_breaker_on_transition tells only its own. Ask as
+ * often as you like: nobody is waited for. The board keeps the last 128.
+ *
+ * `cursor`: read and written. `on_transition`: called for each, before this function returns. `user`:
+ * passed to it; may be NULL. `lost`: may be NULL; written: changes that are not there any more.
+ * Returns: FB_OK; FB_EINVAL. Threads: any, each with a cursor of its own. Signals: safe if the
+ * function is.
+ */
+fb_status fb_board_transitions(const struct fb_board *board,
+                               struct fb_board_cursor *cursor,
+                               fb_board_transition_fn on_transition,
+                               void *user,
+                               uint64_t *lost);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * The cursor of somebody who wants to know only what changes from now on.
+ *
+ * `cursor`: written.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_board_transitions_end(const struct fb_board *board,
+                                   struct fb_board_cursor *cursor);
 #endif
 
 #if defined(FB_HOSTED)
@@ -3128,6 +3607,26 @@ fb_status fb_throttle_counts_at(const struct fb_throttle *throttle,
                                 uint64_t *requests,
                                 uint64_t *accepts);
 
+#if defined(FB_HOSTED)
+/**
+ * The share of the requests that is rejected here at the moment.
+ *
+ * `share_ppm`: written, in parts per million.
+ * Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_throttle_rejection_share(const struct fb_throttle *throttle, uint32_t *share_ppm);
+#endif
+
+/**
+ * fb_throttle_rejection_share at a given time.
+ *
+ * `now_ns`: the time. The rest, and Returns: as fb_throttle_rejection_share. Threads: any. Signals:
+ * safe.
+ */
+fb_status fb_throttle_rejection_share_at(const struct fb_throttle *throttle,
+                                         uint64_t now_ns,
+                                         uint32_t *share_ppm);
+
 /**
  * Changes the settings of a running throttle; the window cannot change.
  *
@@ -3280,11 +3779,35 @@ void fb_latency_histogram_free(struct fb_latency_histogram *histogram);
 fb_status fb_latency_histogram_record(const struct fb_latency_histogram *histogram,
                                       uint64_t latency_ns);
 
+#if defined(FB_HOSTED)
+/**
+ * Counts the call of a permit, for a breaker beside which the histogram stands; one that is ignored is not counted. To be
+ * called before the permit is settled, which clears it.
+ *
+ * `permit`: as it was given. `outcome`: an fb_outcome.
+ * Returns: FB_OK; FB_STALE when the permit was settled before; FB_EINVAL. Threads: any. Signals: safe.
+ */
+fb_status fb_latency_histogram_record_call(const struct fb_latency_histogram *histogram,
+                                           const struct fb_permit *permit,
+                                           int32_t outcome);
+#endif
+
+/**
+ * fb_latency_histogram_record_call at a given time.
+ *
+ * `now_ns`: the time at which the call ended. The rest, and Returns: as
+ * fb_latency_histogram_record_call. Threads: any. Signals: safe.
+ */
+fb_status fb_latency_histogram_record_call_at(const struct fb_latency_histogram *histogram,
+                                              const struct fb_permit *permit,
+                                              int32_t outcome,
+                                              uint64_t now_ns);
+
 /**
  * How long that share of the calls took at most; no more than 9.1 % above the exact time.
  *
- * `share_ppm`: 990000 is all but a hundredth; at most 1000000. `latency_ns`: written; 0 unless
- * FB_OK.
+ * `share_ppm`: 990000 is all but a hundredth; at most 1000000. `latency_ns`: written; 0 with
+ * FB_STALE.
  * Returns: FB_OK; FB_STALE when nothing was counted; FB_EINVAL. Threads: any. Signals: safe.
  */
 fb_status fb_latency_histogram_quantile(const struct fb_latency_histogram *histogram,
@@ -3300,6 +3823,205 @@ fb_status fb_latency_histogram_quantile(const struct fb_latency_histogram *histo
 fb_status fb_latency_histogram_totals(const struct fb_latency_histogram *histogram,
                                       uint64_t *calls,
                                       uint64_t *sum_ns);
+
+/**
+ * All that a histogram has counted.
+ *
+ * `counts`: its struct_size must be set; the rest is written.
+ * Returns: FB_OK; FB_EINVAL; FB_ESIZE. Threads: any. Signals: safe.
+ */
+fb_status fb_latency_histogram_read(const struct fb_latency_histogram *histogram,
+                                    struct fb_latency_counts *counts);
+
+#if defined(FB_HOSTED)
+/**
+ * How long calls of a breaker took that ended in success or failure since record_latency is on; of
+ * one on a board those of all processes.
+ *
+ * `counts`: as for fb_latency_histogram_read.
+ * Returns: FB_OK; FB_STALE when it is not recorded, then nothing is written; FB_EINVAL; FB_ESIZE.
+ * Threads: any. Signals: safe.
+ */
+fb_status fb_breaker_latency(const struct fb_breaker *breaker,
+                             struct fb_latency_counts *counts);
+#endif
+
+/**
+ * What was counted between two readings of one histogram.
+ *
+ * `later`, `earlier`: the readings. `counts`: its struct_size must be set; the rest is written; it may
+ * be one of the two.
+ * Returns: FB_OK; FB_EINVAL; FB_ESIZE. Threads: any. Signals: safe.
+ */
+fb_status fb_latency_counts_since(const struct fb_latency_counts *later,
+                                  const struct fb_latency_counts *earlier,
+                                  struct fb_latency_counts *counts);
+
+/**
+ * fb_latency_histogram_quantile of a reading.
+ *
+ * `counts`: the reading. The rest, and Returns: as there; also FB_ESIZE. Threads: any. Signals: safe.
+ */
+fb_status fb_latency_counts_quantile(const struct fb_latency_counts *counts,
+                                     uint32_t share_ppm,
+                                     uint64_t *latency_ns);
+
+/**
+ * fb_latency_histogram_totals of a reading.
+ *
+ * `counts`: the reading. The rest, and Returns: as there; also FB_ESIZE. Threads: any. Signals: safe.
+ */
+fb_status fb_latency_counts_totals(const struct fb_latency_counts *counts,
+                                   uint64_t *calls,
+                                   uint64_t *sum_ns);
+
+/**
+ * Which calls a bucket is for: longer than `above_ns`, and not longer than `up_to_ns`; the last one
+ * has the longer ones too.
+ *
+ * `index`: below FB_LATENCY_BUCKETS. `above_ns`, `up_to_ns`: written.
+ * Returns: FB_OK; FB_EINVAL, also for an index that is no bucket's. Threads: any. Signals: safe.
+ */
+fb_status fb_latency_bucket_bounds(size_t index,
+                                   uint64_t *above_ns,
+                                   uint64_t *up_to_ns);
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Makes the policies that a text names: on its board, where it names one, else in this process alone.
+ * What runs on the board under these names already takes the settings over and keeps its state.
+ *
+ * `text`: ends in a NUL; at most 1 MiB. `format`: an fb_format. `board`: may be NULL; a board to use
+ * whatever the configuration says about one, which may be closed afterwards. `out`: the new handle,
+ * for fb_policies_free; NULL unless FB_OK. `error`: may be NULL; says what is wrong first, with its
+ * place in the text, and how many more there are: fb_policies_check tells all.
+ * Returns: FB_OK; FB_ECONFIG; those of fb_board_open and fb_board_breaker where there is a board;
+ * FB_EINVAL; FB_ENOMEM. Threads: any. Signals: not safe.
+ */
+fb_status fb_policies_from_text(const char *text,
+                                int32_t format,
+                                const struct fb_board *board,
+                                struct fb_policies **out,
+                                struct fb_error *error);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * fb_policies_from_text of a file.
+ *
+ * `path`: ends in a NUL; its extension says the format: toml, yaml, yml or json. The rest, and
+ * Returns: as there. Threads: any. Signals: not safe.
+ */
+fb_status fb_policies_from_path(const char *path,
+                                const struct fb_board *board,
+                                struct fb_policies **out,
+                                struct fb_error *error);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Frees the policies, and every handle that they gave.
+ *
+ * `policies`: from fb_policies_from_text or its like, not used by any thread any more, nor any handle
+ * of theirs; or NULL, then nothing happens.
+ * Returns: nothing. Threads: one. Signals: not safe.
+ */
+void fb_policies_free(struct fb_policies *policies);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Takes over another text: settings that differ are changed where they run, new names are added, and
+ * names that are gone run on, because somebody may hold them. No state is lost. It is all or nothing.
+ *
+ * `text`, `format`, `error`: as for fb_policies_from_text.
+ * Returns: as there; also FB_ECONFIG for what cannot change while it runs: the board, the kind and
+ * size of a window, count_overdue, record_latency, a rate's algorithm and a sliding window's rate.
+ * Threads: any; one waits for another that is here, and so do look-ups. Signals: not safe.
+ */
+fb_status fb_policies_reload_text(const struct fb_policies *policies,
+                                  const char *text,
+                                  int32_t format,
+                                  struct fb_error *error);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * fb_policies_reload_text of a file.
+ *
+ * `path`, `error`: as for fb_policies_from_path.
+ * Returns: as fb_policies_reload_text. Threads: as there. Signals: not safe.
+ */
+fb_status fb_policies_reload_path(const struct fb_policies *policies,
+                                  const char *path,
+                                  struct fb_error *error);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * The breaker of this name. Keep the handle where calls are frequent: a look-up takes a lock.
+ *
+ * `name`: ends in a NUL. `out`: the handle, which goes with the policies and is not for
+ * fb_breaker_free; NULL unless FB_OK.
+ * Returns: FB_OK; FB_ENONAME where no configuration so far had it; FB_EINVAL. Threads: any. Signals:
+ * not safe.
+ */
+fb_status fb_policies_breaker(const struct fb_policies *policies,
+                              const char *name,
+                              const struct fb_breaker **out);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * The rate limit of this name, where its algorithm is token_bucket, the default.
+ *
+ * `name`, `out`: as for fb_policies_breaker.
+ * Returns: as there; also FB_ENONAME where it is a sliding window. Threads: any. Signals: not safe.
+ */
+fb_status fb_policies_token_bucket(const struct fb_policies *policies,
+                                   const char *name,
+                                   const struct fb_token_bucket **out);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * The rate limit of this name, where its algorithm is sliding_window.
+ *
+ * `name`, `out`: as for fb_policies_breaker.
+ * Returns: as there; also FB_ENONAME where it is a token bucket. Threads: any. Signals: not safe.
+ */
+fb_status fb_policies_sliding_log(const struct fb_policies *policies,
+                                  const char *name,
+                                  const struct fb_sliding_log **out);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * The concurrency limit of this name.
+ *
+ * `name`, `out`: as for fb_policies_breaker.
+ * Returns: as there. Threads: any. Signals: not safe.
+ */
+fb_status fb_policies_concurrency(const struct fb_policies *policies,
+                                  const char *name,
+                                  const struct fb_concurrency **out);
+#endif
+
+#if (defined(FB_HOSTED) && defined(__linux__))
+/**
+ * Tells all that is wrong with a configuration, and what will probably do harm, in the order of the
+ * text: what the program `fuseboard check` says. Makes nothing.
+ *
+ * `text`, `format`: as for fb_policies_from_text. `on_finding`: called for each, before this function
+ * returns. `user`: passed to it; may be NULL.
+ * Returns: FB_OK when the configuration can be used; FB_ECONFIG; FB_EINVAL. Threads: any. Signals: not
+ * safe.
+ */
+fb_status fb_policies_check(const char *text,
+                            int32_t format,
+                            fb_finding_fn on_finding,
+                            void *user);
+#endif
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -34,6 +34,7 @@
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 #if defined(__has_include)
 #if __has_include(<version>)
 #include <version>
@@ -128,6 +129,12 @@ enum class state : std::int32_t {
 inline const char *to_string(state is) noexcept
 {
     return fb_state_string(static_cast<std::int32_t>(is));
+}
+
+/// The name of a cause of a change of state, the same in every language.
+inline const char *to_string(fb_cause cause) noexcept
+{
+    return fb_cause_string(static_cast<std::int32_t>(cause));
 }
 
 /// How a call ended.
@@ -327,6 +334,12 @@ public:
     bool failure() noexcept { return settle(outcome::failure); }
     bool ignore() noexcept { return settle(outcome::ignored); }
     bool cancel() noexcept { return source_.cancel(&raw_) == FB_OK; }
+    /// Whether the call is one of the few that decide in half-open; of a breaker's permit only.
+    bool is_probe() const noexcept
+    {
+        std::int32_t is_probe = 0;
+        return fb_permit_read(&raw_, &is_probe, nullptr) == FB_OK && is_probe == 1;
+    }
     /// A failure that counts as `weight` failed calls; of a breaker's permit only.
     bool failure_weighted(std::uint32_t weight) noexcept
     {
@@ -520,6 +533,25 @@ public:
         return set(native_.jitter_seed, seed);
     }
     breaker_config &ramp_up(nanos time) noexcept { return set(native_.ramp_up_ns, time.count()); }
+    breaker_config &record_latency(bool is_on) noexcept
+    {
+        return set(native_.record_latency, is_on ? 1U : 0U);
+    }
+    /// Checks all settings, without a breaker.
+    expected<void, error> validate() const
+    {
+        if (auto why = refused()) return unexpected<error>(*why);
+        return detail::changed(
+            [this](fb_error *why) { return fb_breaker_config_validate(&native_, why); });
+    }
+
+    /// Takes over what a function of fuseboard.h filled.
+    static breaker_config adopt(const fb_breaker_config &native) noexcept
+    {
+        breaker_config config;
+        config.native_ = native;
+        return config;
+    }
 
     /// For functions of fuseboard.h.
     const fb_breaker_config &native() const noexcept { return native_; }
@@ -566,9 +598,80 @@ private:
     const char *allowed_ = nullptr;
 };
 
+/// How long calls took, as a histogram held it at one moment.
+class latency_counts {
+public:
+    latency_counts() noexcept : native_() { native_.struct_size = sizeof native_; }
+    /// So long took this share of the calls at most; nothing when none was counted.
+    std::optional<std::chrono::nanoseconds> quantile(double share) const noexcept
+    {
+        rejected as_wait;
+        const auto ppm = detail::ppm(share);
+        if (fb_latency_counts_quantile(&native_, ppm, &as_wait.retry_after_ns) != FB_OK)
+            return std::nullopt;
+        return as_wait.retry_after();
+    }
+    std::uint64_t calls() const noexcept
+    {
+        return detail::number<std::uint64_t>(
+            [this](auto *calls) { return fb_latency_counts_totals(&native_, calls, nullptr); });
+    }
+    /// What the calls took together; at most 4.6 % off.
+    std::chrono::nanoseconds sum() const noexcept
+    {
+        rejected as_wait;
+        as_wait.retry_after_ns = detail::number<std::uint64_t>(
+            [this](auto *sum) { return fb_latency_counts_totals(&native_, nullptr, sum); });
+        return as_wait.retry_after().value_or(std::chrono::nanoseconds::max());
+    }
+    /// What was counted since an earlier reading of the same histogram.
+    latency_counts since(const latency_counts &earlier) const noexcept
+    {
+        latency_counts between;
+        (void)fb_latency_counts_since(&native_, &earlier.native_, &between.native_);
+        return between;
+    }
+    /// The buckets themselves; fb_latency_bucket_bounds tells their bounds.
+    const fb_latency_counts &native() const noexcept { return native_; }
+    /// For functions of fuseboard.h that fill it.
+    fb_latency_counts *fill() noexcept { return &native_; }
+
+private:
+    fb_latency_counts native_;
+};
+
 #if defined(FB_HOSTED)
 
 namespace detail {
+
+/// What a handle's permits are settled with.
+struct handle_source {
+    using raw = fb_permit;
+    fb_handle *native;
+    fb_status settle(raw *permit, std::int32_t how) const noexcept
+    {
+        return static_cast<fb_status>(fb_handle_settle(native, permit, how));
+    }
+    fb_status settle_at(raw *permit, std::int32_t how, std::uint64_t now) const noexcept
+    {
+        return static_cast<fb_status>(fb_handle_settle_at(native, permit, how, now));
+    }
+    fb_status cancel(raw *permit) const noexcept
+    {
+        return static_cast<fb_status>(fb_handle_cancel(native, permit));
+    }
+    fb_status failure_weighted(raw *permit, std::uint32_t weight) const noexcept
+    {
+        return static_cast<fb_status>(
+            fb_handle_settle_weighted(native, permit, FB_FAILURE, weight));
+    }
+    fb_status failure_weighted_at(raw *permit, std::uint32_t weight,
+                                  std::uint64_t now) const noexcept
+    {
+        return static_cast<fb_status>(
+            fb_handle_settle_weighted_at(native, permit, FB_FAILURE, weight, now));
+    }
+};
 
 struct breaker_source {
     using raw = fb_permit;
@@ -602,6 +705,41 @@ struct breaker_source {
 
 /// The right to one call of a breaker.
 using permit = basic_permit<detail::breaker_source>;
+/// The same, counted by a handle: it belongs to the handle's thread.
+using handle_permit = basic_permit<detail::handle_source>;
+
+/// A breaker's counters for one thread alone, from breaker::handle. It may move to another thread and
+/// is not used by two at once. The breaker must outlive it.
+class handle : public detail::owner<fb_handle, &fb_handle_free>, public detail::calling<handle> {
+public:
+    /// Takes over what a function of fuseboard.h made.
+    static handle adopt(fb_handle *native) noexcept { return handle(native); }
+
+    /// Asks for one call.
+    expected<handle_permit, rejected> try_acquire() const noexcept
+    {
+        fb_permit raw = {};
+        rejected why;
+        why.reason = static_cast<fb_status>(fb_handle_try_acquire(native_, &raw, &why.retry_after_ns));
+        return given(why, raw);
+    }
+    expected<handle_permit, rejected> try_acquire_at(nanos now) const noexcept
+    {
+        fb_permit raw = {};
+        rejected why;
+        why.reason = static_cast<fb_status>(
+            fb_handle_try_acquire_at(native_, now.count(), &raw, &why.retry_after_ns));
+        return given(why, raw);
+    }
+
+private:
+    expected<handle_permit, rejected> given(rejected why, fb_permit raw) const noexcept
+    {
+        if (why.reason != FB_OK) return unexpected<rejected>(why);
+        return handle_permit(detail::handle_source{native_}, raw);
+    }
+    explicit handle(fb_handle *native) noexcept : owner(native) {}
+};
 
 /// A circuit breaker.
 class breaker : public detail::owner<fb_breaker, &fb_breaker_free>,
@@ -617,8 +755,27 @@ public:
 #if defined(FUSEBOARD_HAS_EXCEPTIONS)
     explicit breaker(const breaker_config &config = {}) : breaker(detail::or_throw(make(config))) {}
 #endif
+    /// One with room for FB_HANDLES handles.
+    static expected<breaker, error> make_with_handles(const breaker_config &config = {})
+    {
+        if (auto why = config.refused()) return unexpected<error>(*why);
+        return detail::made<breaker, fb_breaker>([&](fb_breaker **out, fb_error *why) {
+            return fb_breaker_new_with_handles(&config.native(), out, why);
+        });
+    }
     /// Takes over what a function of fuseboard.h made.
     static breaker adopt(fb_breaker *native) noexcept { return breaker(native); }
+
+    /// A handle for one thread; not where FB_HANDLES of them are there, or it was made without room
+    /// for any.
+    expected<fuseboard::handle, rejected> handle() const noexcept
+    {
+        fb_handle *native = nullptr;
+        rejected why;
+        why.reason = static_cast<fb_status>(fb_handle_new(native_, &native));
+        if (why.reason != FB_OK) return unexpected<rejected>(why);
+        return fuseboard::handle::adopt(native);
+    }
 
     /// Asks for one call.
     expected<permit, rejected> try_acquire() const noexcept
@@ -693,14 +850,44 @@ public:
         });
     }
 
+    /// The settings that it runs with.
+    breaker_config config() const noexcept
+    {
+        breaker_config config;
+        fb_breaker_config native = config.native();
+        (void)fb_breaker_read_config(native_, &native, sizeof native);
+        return breaker_config::adopt(native);
+    }
+    /// How long calls took, where record_latency is set.
+    std::optional<latency_counts> latency() const noexcept
+    {
+        latency_counts counts;
+        if (fb_breaker_latency(native_, counts.fill()) != FB_OK) return std::nullopt;
+        return counts;
+    }
+    /// The changes of state after `generation`, which moves on; at most the last FB_TRANSITIONS_KEPT.
+    std::vector<fb_transition> transitions(std::uint32_t &generation) const
+    {
+        std::vector<fb_transition> changes(FB_TRANSITIONS_KEPT);
+        std::size_t count = 0;
+        (void)fb_breaker_transitions(native_, &generation, changes.data(), changes.size(),
+                                     sizeof changes[0], &count, nullptr);
+        changes.resize(count);
+        return changes;
+    }
+
     /// State, window and totals as bytes that `restore` takes; empty where there are none.
     std::string save() const
     {
-        std::string bytes(FB_BREAKER_SAVED_SIZE, 0);
-        std::size_t used = 0;
-        if (fb_breaker_save(native_, &bytes[0], bytes.size(), &used) != FB_OK) used = 0;
-        bytes.resize(used);
-        return bytes;
+        return saved([this](char *bytes, std::size_t size, std::size_t *used) {
+            return fb_breaker_save(native_, bytes, size, used);
+        });
+    }
+    std::string save_at(nanos now) const
+    {
+        return saved([this, now](char *bytes, std::size_t size, std::size_t *used) {
+            return fb_breaker_save_at(native_, now.count(), bytes, size, used);
+        });
     }
     /// Takes over what `save` gave; `away` is the time that has passed since. Before other threads
     /// have the breaker. False, and nothing has changed, when the bytes are not of such a breaker.
@@ -708,6 +895,12 @@ public:
     {
         return !bytes.empty() &&
                fb_breaker_restore(native_, away.count(), bytes.data(), bytes.size()) == FB_OK;
+    }
+
+    bool restore_at(std::string_view bytes, nanos away, nanos now) noexcept
+    {
+        return !bytes.empty() && fb_breaker_restore_at(native_, now.count(), away.count(),
+                                                       bytes.data(), bytes.size()) == FB_OK;
     }
 
     /// Calls `listener` at each change of state, on the thread that caused it; once for a breaker.
@@ -724,6 +917,14 @@ public:
 
 private:
     explicit breaker(fb_breaker *native) noexcept : owner(native) {}
+    template <class Save> static std::string saved(Save save)
+    {
+        std::string bytes(FB_BREAKER_SAVED_SIZE, 0);
+        std::size_t used = 0;
+        if (save(&bytes[0], bytes.size(), &used) != FB_OK) used = 0;
+        bytes.resize(used);
+        return bytes;
+    }
     template <class Ask> expected<permit, rejected> ask(Ask ask) const noexcept
     {
         fb_permit raw = {};
@@ -776,6 +977,17 @@ template <class Ask> expected<reservation, rejected> reserved_by(Ask ask)
 /// A sustained rate with a burst.
 class token_bucket : public detail::owner<fb_token_bucket, &fb_token_bucket_free> {
 public:
+    /// One that starts cold after idling: `cold_factor` times slower at first, at its rate after
+    /// `warm_up`.
+    static expected<token_bucket, error> make_with_warm_up(rate sustained, std::uint64_t burst,
+                                                           nanos warm_up,
+                                                           std::uint32_t cold_factor = 3)
+    {
+        return detail::made<token_bucket, fb_token_bucket>([&](fb_token_bucket **out, fb_error *why) {
+            return fb_token_bucket_new_with_warm_up(sustained.units, sustained.per.count(), burst,
+                                                    warm_up.count(), cold_factor, out, why);
+        });
+    }
     static expected<token_bucket, error> make(rate sustained, std::uint64_t burst)
     {
         return detail::made<token_bucket, fb_token_bucket>([&](fb_token_bucket **out, fb_error *why) {
@@ -819,11 +1031,21 @@ public:
     {
         return fb_token_bucket_cancel(native_, &taken.native) == FB_OK;
     }
+    bool cancel_at(reservation &taken, nanos now) const noexcept
+    {
+        return fb_token_bucket_cancel_at(native_, &taken.native, now.count()) == FB_OK;
+    }
     /// As many units as are there, up to `most`.
     std::uint64_t acquire_up_to(std::uint64_t most) const noexcept
     {
         return detail::number<std::uint64_t>([&](auto *taken) {
             return fb_token_bucket_acquire_up_to(native_, most, taken);
+        });
+    }
+    std::uint64_t acquire_up_to_at(std::uint64_t most, nanos now) const noexcept
+    {
+        return detail::number<std::uint64_t>([&](auto *taken) {
+            return fb_token_bucket_acquire_up_to_at(native_, most, now.count(), taken);
         });
     }
     /// Gives back what was taken for work that was not done.
@@ -849,8 +1071,25 @@ public:
             return fb_token_bucket_configure(native_, sustained.units, sustained.per.count(), burst, why);
         });
     }
+    /// The rate that it runs with, not always in the numbers that were given.
+    rate sustained() const noexcept
+    {
+        std::uint64_t units = 0, per = 0;
+        (void)fb_token_bucket_rate(native_, &units, &per, nullptr);
+        return {units, nanos(per)};
+    }
+    std::uint64_t burst() const noexcept
+    {
+        return detail::number<std::uint64_t>([&](auto *burst) {
+            return fb_token_bucket_rate(native_, nullptr, nullptr, burst);
+        });
+    }
     /// Empties the bucket.
     void drain() const noexcept { (void)fb_token_bucket_drain(native_); }
+    void drain_at(nanos now) const noexcept
+    {
+        (void)fb_token_bucket_drain_at(native_, now.count());
+    }
     void reset() const noexcept { (void)fb_token_bucket_reset(native_); }
 
 private:
@@ -881,6 +1120,18 @@ public:
     {
         return detail::decided(
             [&](auto *wait) { return fb_token_lease_try_acquire(native_, cost, wait); });
+    }
+    expected<void, rejected> try_acquire_at(std::uint64_t cost, nanos now) noexcept
+    {
+        return detail::decided([&](auto *wait) {
+            return fb_token_lease_try_acquire_at(native_, cost, now.count(), wait);
+        });
+    }
+    /// Units that it has left.
+    std::uint64_t left() const noexcept
+    {
+        return detail::number<std::uint64_t>(
+            [&](auto *units) { return fb_token_lease_left(native_, units); });
     }
 
 private:
@@ -977,6 +1228,12 @@ public:
     {
         return detail::changed([&](fb_error *why) { return fb_sliding_counter_set_limit(native_, limit, why); });
     }
+    /// The limit as it is now.
+    std::uint32_t limit() const noexcept
+    {
+        return detail::number<std::uint32_t>(
+            [&](auto *units) { return fb_sliding_counter_limit(native_, units); });
+    }
     void reset() const noexcept { (void)fb_sliding_counter_reset(native_); }
 
 private:
@@ -1030,6 +1287,12 @@ public:
     {
         return detail::changed([&](fb_error *why) { return fb_fixed_window_set_limit(native_, limit, why); });
     }
+    /// The limit as it is now.
+    std::uint64_t limit() const noexcept
+    {
+        return detail::number<std::uint64_t>(
+            [&](auto *units) { return fb_fixed_window_limit(native_, units); });
+    }
     void reset() const noexcept { (void)fb_fixed_window_reset(native_); }
 
 private:
@@ -1070,6 +1333,10 @@ public:
     bool cancel(reservation &taken) const noexcept
     {
         return fb_leaky_bucket_cancel(native_, &taken.native) == FB_OK;
+    }
+    bool cancel_at(reservation &taken, nanos now) const noexcept
+    {
+        return fb_leaky_bucket_cancel_at(native_, &taken.native, now.count()) == FB_OK;
     }
     /// Takes `cost` units, all or none.
     expected<void, rejected> try_acquire(std::uint64_t cost = 1) const noexcept
@@ -1154,12 +1421,38 @@ public:
     {
         (void)fb_keyed_refund(native_, bytes(key), key.size(), cost);
     }
+    void refund_at(std::string_view key, std::uint64_t cost, nanos now) const noexcept
+    {
+        (void)fb_keyed_refund_at(native_, bytes(key), key.size(), cost, now.count());
+    }
     /// How many units a key could take at once.
     std::uint64_t available(std::string_view key) const noexcept
     {
         return detail::number<std::uint64_t>([&](auto *units) {
             return fb_keyed_available(native_, bytes(key), key.size(), units);
         });
+    }
+    std::uint64_t available_at(std::string_view key, nanos now) const noexcept
+    {
+        return detail::number<std::uint64_t>([&](auto *units) {
+            return fb_keyed_available_at(native_, bytes(key), key.size(), now.count(), units);
+        });
+    }
+    /// How many keys have a place now; looks at all places.
+    std::size_t live() const noexcept
+    {
+        return detail::number<std::size_t>([&](auto *keys) { return fb_keyed_live(native_, keys); });
+    }
+    std::size_t live_at(nanos now) const noexcept
+    {
+        return detail::number<std::size_t>(
+            [&](auto *keys) { return fb_keyed_live_at(native_, now.count(), keys); });
+    }
+    /// How many places there are.
+    std::size_t capacity() const noexcept
+    {
+        return detail::number<std::size_t>(
+            [&](auto *places) { return fb_keyed_capacity(native_, places); });
     }
     /// How many times a key found no place.
     std::uint64_t overflows() const noexcept
@@ -1313,6 +1606,13 @@ inline fb_adaptive_config adaptive_config() noexcept
     return config;
 }
 
+/// Checks the settings of an adaptive limit, without one.
+inline expected<void, error> validate(const fb_adaptive_config &config)
+{
+    return detail::changed(
+        [&](fb_error *why) { return fb_adaptive_config_validate(&config, why); });
+}
+
 /// A concurrency limit that finds itself.
 class adaptive : public detail::owner<fb_adaptive, &fb_adaptive_free>,
                  public detail::calling<adaptive> {
@@ -1339,6 +1639,30 @@ public:
     {
         fb_adaptive_permit raw = {};
         return taken(fb_adaptive_try_acquire_at(native_, now.count(), &raw), raw);
+    }
+    /// The same for a call of some importance: `sheds_from` is the share of the places that is there
+    /// for calls of priority 0.
+    expected<adaptive_permit, rejected> try_acquire_prioritized(double sheds_from,
+                                                                std::uint8_t priority) const noexcept
+    {
+        fb_adaptive_permit raw = {};
+        const auto ppm = detail::ppm(sheds_from);
+        return taken(fb_adaptive_try_acquire_prioritized(native_, ppm, priority, &raw), raw);
+    }
+    expected<adaptive_permit, rejected>
+    try_acquire_prioritized_at(double sheds_from, std::uint8_t priority, nanos now) const noexcept
+    {
+        fb_adaptive_permit raw = {};
+        const auto ppm = detail::ppm(sheds_from);
+        return taken(
+            fb_adaptive_try_acquire_prioritized_at(native_, ppm, priority, now.count(), &raw), raw);
+    }
+    /// The usual latency that it goes by; nothing while there is none.
+    std::optional<std::chrono::nanoseconds> baseline() const noexcept
+    {
+        rejected as_wait;
+        if (fb_adaptive_baseline(native_, &as_wait.retry_after_ns) != FB_OK) return std::nullopt;
+        return as_wait.retry_after();
     }
     std::uint32_t in_flight() const noexcept
     {
@@ -1405,6 +1729,15 @@ public:
         if (why.reason != FB_OK) return unexpected<rejected>(why);
         return admission_permit(detail::admission_source{native_}, raw);
     }
+    expected<admission_permit, rejected> try_acquire_at(std::uint64_t cost, nanos now) const noexcept
+    {
+        fb_permit raw = {};
+        rejected why;
+        why.reason = static_cast<fb_status>(
+            fb_admission_try_acquire_at(&native_, cost, now.count(), &raw, &why.retry_after_ns));
+        if (why.reason != FB_OK) return unexpected<rejected>(why);
+        return admission_permit(detail::admission_source{native_}, raw);
+    }
 
 private:
     fb_admission native_;
@@ -1453,6 +1786,12 @@ public:
             return fb_retry_budget_available_at(native_, now.count(), units);
         });
     }
+    expected<void, error> configure(double ratio, std::uint32_t minimum_per_second) const
+    {
+        return detail::changed([&](fb_error *why) {
+            return fb_retry_budget_configure(native_, detail::ppm(ratio), minimum_per_second, why);
+        });
+    }
 
 private:
     explicit retry_budget(fb_retry_budget *native) noexcept : owner(native) {}
@@ -1476,8 +1815,56 @@ public:
 
     /// Whether to send a request; then tell whether the backend took it.
     bool try_acquire() const noexcept { return fb_throttle_try_acquire(native_) == FB_OK; }
+    bool try_acquire_at(nanos now) const noexcept
+    {
+        return fb_throttle_try_acquire_at(native_, now.count()) == FB_OK;
+    }
     void accepted() const noexcept { (void)fb_throttle_accepted(native_); }
+    void accepted_at(nanos now) const noexcept
+    {
+        (void)fb_throttle_accepted_at(native_, now.count());
+    }
     void refused() const noexcept { (void)fb_throttle_refused(native_); }
+    void refused_at(nanos now) const noexcept
+    {
+        (void)fb_throttle_refused_at(native_, now.count());
+    }
+    /// Requests in the window, and how many of them the backend accepted.
+    std::pair<std::uint64_t, std::uint64_t> counts() const noexcept
+    {
+        std::uint64_t requests = 0, accepts = 0;
+        (void)fb_throttle_counts(native_, &requests, &accepts);
+        return {requests, accepts};
+    }
+    std::pair<std::uint64_t, std::uint64_t> counts_at(nanos now) const noexcept
+    {
+        std::uint64_t requests = 0, accepts = 0;
+        (void)fb_throttle_counts_at(native_, now.count(), &requests, &accepts);
+        return {requests, accepts};
+    }
+    /// The share of the requests that is rejected here at the moment.
+    double rejection_share() const noexcept
+    {
+        return detail::number<std::uint32_t>(
+                   [&](auto *ppm) { return fb_throttle_rejection_share(native_, ppm); }) /
+               1e6;
+    }
+    double rejection_share_at(nanos now) const noexcept
+    {
+        return detail::number<std::uint32_t>([&](auto *ppm) {
+                   return fb_throttle_rejection_share_at(native_, now.count(), ppm);
+               }) /
+               1e6;
+    }
+    /// `window` and `seed`: what it was made with.
+    expected<void, error> configure(std::uint64_t seed, double multiplier, nanos window,
+                                    std::uint32_t minimum_requests) const
+    {
+        return detail::changed([&](fb_error *why) {
+            return fb_throttle_configure(native_, detail::ppm(multiplier), window.count(),
+                                         minimum_requests, seed, why);
+        });
+    }
 
 private:
     explicit throttle(fb_throttle *native) noexcept : owner(native) {}
@@ -1507,6 +1894,18 @@ public:
     bool try_serve_at(nanos enqueued, nanos now) const noexcept
     {
         return fb_codel_try_serve_at(native_, enqueued.count(), now.count()) == FB_OK;
+    }
+    /// Whether it drops requests at the moment.
+    bool is_shedding() const noexcept
+    {
+        return detail::number<std::int32_t>(
+                   [&](auto *shedding) { return fb_codel_is_shedding(native_, shedding); }) == 1;
+    }
+    expected<void, error> configure(nanos target, nanos interval) const
+    {
+        return detail::changed([&](fb_error *why) {
+            return fb_codel_configure(native_, target.count(), interval.count(), why);
+        });
     }
 
 private:
@@ -1543,9 +1942,50 @@ public:
         return detail::number<std::uint64_t>(
             [&](auto *calls) { return fb_latency_histogram_totals(native_, calls, nullptr); });
     }
+    /// All that it has counted.
+    latency_counts read() const noexcept
+    {
+        latency_counts counts;
+        (void)fb_latency_histogram_read(native_, counts.fill());
+        return counts;
+    }
 
 private:
     explicit latency_histogram(fb_latency_histogram *native) noexcept : owner(native) {}
+};
+
+/// Any policy, decided and counted but never enforced: to try a setting on real traffic.
+class shadow : public detail::owner<fb_shadow, &fb_shadow_free> {
+public:
+    static expected<shadow, error> make()
+    {
+        return detail::made<shadow, fb_shadow>(&fb_shadow_new);
+    }
+    /// Takes over what a function of fuseboard.h made.
+    static shadow adopt(fb_shadow *native) noexcept { return shadow(native); }
+
+    /// The permit of a request that a policy admits; nothing for one that it would have rejected,
+    /// which is counted, and whose call is made all the same.
+    template <class Permit> std::optional<Permit> admit(expected<Permit, rejected> decision) const noexcept
+    {
+        (void)fb_shadow_admit(native_, decision ? FB_OK : decision.error().reason);
+        if (!decision) return std::nullopt;
+        return *std::move(decision);
+    }
+    /// Counts the decision of a policy that gives no permit.
+    void admit(const expected<void, rejected> &decision) const noexcept
+    {
+        (void)fb_shadow_admit(native_, decision ? FB_OK : decision.error().reason);
+    }
+    /// How many requests would have been rejected, with this answer.
+    std::uint64_t would_reject(fb_status rejection) const noexcept
+    {
+        return detail::number<std::uint64_t>(
+            [&](auto *count) { return fb_shadow_would_reject(native_, rejection, count); });
+    }
+
+private:
+    explicit shadow(fb_shadow *native) noexcept : owner(native) {}
 };
 
 #if defined(__linux__)
@@ -1618,6 +2058,28 @@ public:
         return detail::number<std::int32_t>(
                    [&](auto *shared) { return fb_board_is_shared(native_, shared); }) == 1;
     }
+    /// Calls `listener` for each change of a breaker after `cursor`, whichever process caused it, and
+    /// moves it on; returns how many are not there any more. A cursor of zeros begins with the first.
+    template <class Listener>
+    std::uint64_t transitions(fb_board_cursor &cursor, Listener &&listener) const noexcept
+    {
+        using Heard = std::remove_reference_t<Listener>;
+        static_assert(std::is_nothrow_invocable_v<Heard &, const fb_board_transition &>,
+                      "declare the listener noexcept: nothing may unwind into the library");
+        const auto call = [](void *user, const fb_board_transition *change) {
+            (*static_cast<Heard *>(user))(*change);
+        };
+        std::uint64_t lost = 0;
+        (void)fb_board_transitions(native_, &cursor, call, &listener, &lost);
+        return lost;
+    }
+    /// The cursor of somebody who wants to know only what changes from now on.
+    fb_board_cursor transitions_end() const noexcept
+    {
+        fb_board_cursor cursor = {};
+        (void)fb_board_transitions_end(native_, &cursor);
+        return cursor;
+    }
 
 private:
     static std::int32_t number(when_different different) noexcept
@@ -1625,6 +2087,116 @@ private:
         return static_cast<std::int32_t>(different);
     }
     explicit board(fb_board *native) noexcept : owner(native) {}
+};
+
+/// A policy that somebody else owns, used like a pointer to it.
+template <class Policy> class borrowed {
+public:
+    template <class Native>
+    explicit borrowed(const Native *native) noexcept
+        // Its const members are all that can be reached, and nothing here frees it.
+        : policy_(Policy::adopt(const_cast<Native *>(native)))
+    {
+    }
+    borrowed(const borrowed &other) noexcept : borrowed(other.policy_.native_handle()) {}
+    borrowed &operator=(const borrowed &) = delete;
+    ~borrowed() {}
+    const Policy &operator*() const noexcept { return policy_; }
+    const Policy *operator->() const noexcept { return &policy_; }
+
+private:
+    union {
+        Policy policy_;
+    };
+};
+
+/// How a configuration is written down.
+enum class format : std::int32_t {
+    toml = FB_FORMAT_TOML,
+    yaml = FB_FORMAT_YAML,
+    json = FB_FORMAT_JSON
+};
+
+/// The breakers and limits that a configuration names, running. What it gives is its own and goes
+/// with it.
+class policies : public detail::owner<fb_policies, &fb_policies_free> {
+public:
+    static expected<policies, error> from_text(const std::string &text, format written,
+                                               const board *on = nullptr)
+    {
+        return detail::made<policies, fb_policies>([&](fb_policies **out, fb_error *why) {
+            return fb_policies_from_text(text.c_str(), number(written), native(on), out, why);
+        });
+    }
+    /// From a file, whose extension says the format.
+    static expected<policies, error> from_path(const std::string &path, const board *on = nullptr)
+    {
+        return detail::made<policies, fb_policies>([&](fb_policies **out, fb_error *why) {
+            return fb_policies_from_path(path.c_str(), native(on), out, why);
+        });
+    }
+    /// Calls `listener(is_error, line)` for all that is wrong with a configuration, or will probably do
+    /// harm. Whether it can be used.
+    template <class Listener> static bool check(const std::string &text, format written, Listener &&listener)
+    {
+        using Heard = std::remove_reference_t<Listener>;
+        static_assert(std::is_nothrow_invocable_v<Heard &, bool, const char *>,
+                      "declare the listener noexcept: nothing may unwind into the library");
+        const auto call = [](void *user, std::int32_t is_error, const char *line) {
+            (*static_cast<Heard *>(user))(is_error == 1, line);
+        };
+        return fb_policies_check(text.c_str(), number(written), call, &listener) == FB_OK;
+    }
+    /// Takes over what a function of fuseboard.h made.
+    static policies adopt(fb_policies *native) noexcept { return policies(native); }
+
+    /// Takes over another configuration, or nothing of it.
+    expected<void, error> reload_text(const std::string &text, format written) const
+    {
+        return detail::changed([&](fb_error *why) {
+            return fb_policies_reload_text(native_, text.c_str(), number(written), why);
+        });
+    }
+    expected<void, error> reload_path(const std::string &path) const
+    {
+        return detail::changed(
+            [&](fb_error *why) { return fb_policies_reload_path(native_, path.c_str(), why); });
+    }
+    /// Each of these is nothing where no configuration so far had the name.
+    std::optional<borrowed<fuseboard::breaker>> breaker(const std::string &name) const
+    {
+        return named<fuseboard::breaker, fb_breaker>(&fb_policies_breaker, name);
+    }
+    std::optional<borrowed<fuseboard::token_bucket>> token_bucket(const std::string &name) const
+    {
+        return named<fuseboard::token_bucket, fb_token_bucket>(&fb_policies_token_bucket, name);
+    }
+    std::optional<borrowed<fuseboard::sliding_log>> sliding_log(const std::string &name) const
+    {
+        return named<fuseboard::sliding_log, fb_sliding_log>(&fb_policies_sliding_log, name);
+    }
+    std::optional<borrowed<fuseboard::concurrency>> concurrency(const std::string &name) const
+    {
+        return named<fuseboard::concurrency, fb_concurrency>(&fb_policies_concurrency, name);
+    }
+
+private:
+    template <class Policy, class Native, class Find>
+    std::optional<borrowed<Policy>> named(Find find, const std::string &name) const
+    {
+        const Native *native = nullptr;
+        if (find(native_, name.c_str(), &native) != FB_OK) return std::nullopt;
+        return borrowed<Policy>(native);
+    }
+    static const fb_board *native(const board *on) noexcept
+    {
+        return on == nullptr ? nullptr : on->native_handle();
+    }
+    static std::int32_t number(format written) noexcept
+    {
+        return static_cast<std::int32_t>(written);
+    }
+    explicit policies(fb_policies *native) noexcept : owner(native) {}
 };
 
 #endif // __linux__

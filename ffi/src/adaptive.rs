@@ -50,7 +50,7 @@ unsafe fn make(
     unsafe {
         error::clear(error)?;
         handle::write(out, core::ptr::null_mut())?;
-        let config = config::read(config)?;
+        let config = config::read(config, error)?;
         error::give(
             place,
             out,
@@ -334,6 +334,27 @@ pub unsafe extern "C" fn fb_adaptive_limit(
     })
 }
 
+/// The usual latency that the limit goes by.
+///
+/// `baseline_ns`: written; 0 unless FB_OK.
+/// Returns: FB_OK; FB_STALE while there is none: at first, and always with FB_ALGORITHM_AIMD;
+/// FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_adaptive_baseline(
+    adaptive: *const fb_adaptive,
+    baseline_ns: *mut u64,
+) -> fb_status {
+    // SAFETY: the contract of the header: each pointer is null or valid for its type.
+    entry(|| unsafe {
+        handle::write(baseline_ns, 0)?;
+        let Some(baseline) = handle::shared(adaptive)?.core.baseline() else {
+            return Ok(fb_status::FB_STALE);
+        };
+        handle::write(baseline_ns, baseline.get())?;
+        Ok(fb_status::FB_OK)
+    })
+}
+
 /// Changes the settings of a running limit; it goes on from where it is, within the new bounds.
 ///
 /// `config`: all the settings, copied. `error`: may be NULL; names the refused setting.
@@ -348,7 +369,7 @@ pub unsafe extern "C" fn fb_adaptive_configure(
     // SAFETY: the contract of the header: each pointer is null or valid for its type.
     entry(|| unsafe {
         error::clear(error)?;
-        let config = config::read(config)?;
+        let config = config::read(config, error)?;
         error::done(error, handle::shared(adaptive)?.core.configure(config))
     })
 }

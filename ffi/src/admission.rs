@@ -4,9 +4,11 @@ use crate::adaptive::fb_adaptive;
 use crate::boundary::entry;
 use crate::breaker::fb_breaker;
 #[cfg(feature = "std")]
+use crate::breaker::words::FB_HANDLES;
+use crate::breaker::words::Words;
+#[cfg(feature = "std")]
 use crate::clock;
 use crate::concurrency::fb_concurrency;
-use crate::event::Listeners;
 use crate::handle::{self, LeadingSize};
 use crate::permit::{self, fb_permit};
 use crate::status::{self, fb_status};
@@ -34,7 +36,25 @@ pub struct fb_admission {
 // SAFETY: `repr(C)`, and `struct_size` stands first.
 unsafe impl LeadingSize for fb_admission {}
 
-/// What the struct refers to, and who learns of the breaker's changes.
+/// The policies, asked as one.
+enum Composed<'a> {
+    Plain(Admission<'a>),
+    #[cfg(feature = "std")]
+    Roomy(Admission<'a, 10, 1, FB_HANDLES>),
+}
+
+/// Runs `$then` on the policies, whatever their breaker.
+macro_rules! with_policies {
+    ($of:expr, |$policies:ident| $then:expr) => {
+        match $of {
+            Composed::Plain($policies) => $then,
+            #[cfg(feature = "std")]
+            Composed::Roomy($policies) => $then,
+        }
+    };
+}
+
+/// What the struct refers to; the breaker learns of its own changes.
 ///
 /// # Safety
 ///
@@ -42,13 +62,32 @@ unsafe impl LeadingSize for fb_admission {}
 #[inline]
 unsafe fn policies<'a>(
     admission: *const fb_admission,
-) -> Result<(Admission<'a>, &'a Listeners), fb_status> {
+) -> Result<(Composed<'a>, &'a fb_breaker), fb_status> {
     // SAFETY: the caller's promises are the same.
     unsafe {
         handle::sized(admission)?;
         let admission = handle::shared(admission)?;
         let breaker = handle::shared(admission.breaker)?;
-        let mut composed = Admission::new(breaker.words()?);
+        let composed = match breaker.words()? {
+            Words::Plain(words) => Composed::Plain(composed(Admission::new(words), admission)?),
+            #[cfg(feature = "std")]
+            Words::Roomy(words) => Composed::Roomy(composed(Admission::new(words), admission)?),
+        };
+        Ok((composed, breaker))
+    }
+}
+
+/// Adds the limits that are there.
+///
+/// # Safety
+///
+/// Every member is null or a live handle.
+unsafe fn composed<'a, const HANDLES: usize>(
+    mut composed: Admission<'a, 10, 1, HANDLES>,
+    admission: &fb_admission,
+) -> Result<Admission<'a, 10, 1, HANDLES>, fb_status> {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
         match (
             admission.concurrency.is_null(),
             admission.adaptive.is_null(),
@@ -65,8 +104,8 @@ unsafe fn policies<'a>(
         if !admission.token_bucket.is_null() {
             composed = composed.limiter(handle::shared(admission.token_bucket)?.words()?);
         }
-        Ok((composed, &breaker.listeners))
     }
+    Ok(composed)
 }
 
 /// # Safety
@@ -83,8 +122,8 @@ unsafe fn acquire(
     unsafe {
         // First, so that no path leaves an old permit behind.
         handle::write(permit, fb_permit::SETTLED)?;
-        let (composed, listeners) = policies(admission)?;
-        let decision = composed.acquire(cost, now, listeners);
+        let (composed, breaker) = policies(admission)?;
+        let decision = with_policies!(composed, |policies| policies.acquire(cost, now, breaker));
         if let Ok(raw) = decision {
             handle::write(permit, raw.into())?;
         }
@@ -140,10 +179,13 @@ unsafe fn settle(
 ) -> Result<fb_status, fb_status> {
     // SAFETY: the caller's promises are the same.
     unsafe {
-        let (composed, listeners) = policies(admission)?;
+        let (composed, breaker) = policies(admission)?;
         let outcome = status::outcome(outcome)?;
         let raw = permit::take(permit)?;
-        Ok(composed.settle(raw, outcome, now, listeners).into())
+        breaker.count_latency(raw, outcome, now);
+        let settled = with_policies!(composed, |policies| policies
+            .settle(raw, outcome, now, breaker));
+        Ok(settled.into())
     }
 }
 
@@ -193,8 +235,8 @@ pub unsafe extern "C" fn fb_admission_cancel(
 ) -> fb_status {
     // SAFETY: the contract of the header: each pointer is null or valid for its type.
     entry(|| unsafe {
-        let (composed, listeners) = policies(admission)?;
+        let (composed, breaker) = policies(admission)?;
         let raw = permit::take(permit)?;
-        Ok(composed.cancel(raw, listeners).into())
+        Ok(with_policies!(composed, |policies| policies.cancel(raw, breaker)).into())
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::boundary::entry;
 use crate::breaker::fb_breaker;
+use crate::breaker::words::Elsewhere;
 use crate::concurrency::fb_concurrency;
 use crate::config::{self, fb_breaker_config};
 use crate::error::{self, Refused, fb_error};
@@ -37,7 +38,7 @@ pub enum fb_when_different {
 /// lease, its places when somebody finds the limit full, at most 50 ms later. A forked child may use
 /// every handle that it inherits; permits that it inherits stay its parent's.
 pub struct fb_board {
-    board: Board,
+    pub(crate) board: Board,
 }
 
 /// Says why a board, or a name on it, was refused.
@@ -46,7 +47,17 @@ pub struct fb_board {
 ///
 /// `error` is null or valid for a write.
 unsafe fn refused(error: *mut fb_error, why: &BoardError) -> fb_status {
-    let (status, field) = match why {
+    let (status, field) = status_of(why);
+    // SAFETY: the caller's promise is the same.
+    match unsafe { error::fill(error, field, why) } {
+        Ok(()) => status,
+        Err(misuse) => misuse,
+    }
+}
+
+/// The status of a refusal, and what of the board is refused.
+pub(crate) fn status_of(why: &BoardError) -> (fb_status, &'static str) {
+    match why {
         BoardError::File { field, .. } => (fb_status::FB_EFILE, *field),
         BoardError::Layout(_) => (fb_status::FB_ELAYOUT, "layout"),
         BoardError::NoOwner { .. } => (fb_status::FB_ENOOWNER, "owners"),
@@ -55,11 +66,6 @@ unsafe fn refused(error: *mut fb_error, why: &BoardError) -> fb_status {
         BoardError::Claim(ClaimError::Differs) => (fb_status::FB_EDIFFERS, "config"),
         BoardError::Claim(_) => (fb_status::FB_ENOSLOT, "slots"),
         _ => (fb_status::FB_ESYSTEM, "system"),
-    };
-    // SAFETY: the caller's promise is the same.
-    match unsafe { error::fill(error, field, why) } {
-        Ok(()) => status,
-        Err(misuse) => misuse,
     }
 }
 
@@ -249,7 +255,11 @@ pub unsafe extern "C" fn fb_board_breaker(
             .board
             .raw_breaker(claim.name, config, claim.when_different)
             .map_err(|why| refused(error, &why))?;
-        handle::give(Place::Heap, out, fb_breaker::on_board(slot))
+        handle::give(
+            Place::Heap,
+            out,
+            fb_breaker::elsewhere(Elsewhere::Board(slot)),
+        )
     })
 }
 
@@ -308,3 +318,6 @@ pub unsafe extern "C" fn fb_board_concurrency(
         handle::give(Place::Heap, out, fb_concurrency::on_board(slot))
     })
 }
+
+// Last, so that the header tells of boards and names first.
+pub mod changes;

@@ -2,108 +2,37 @@
 
 use crate::boundary::entry;
 #[cfg(feature = "std")]
+use crate::breaker::words::Elsewhere;
+#[cfg(feature = "std")]
 use crate::clock;
 use crate::event::Listeners;
 use crate::handle;
 use crate::permit::{self, fb_permit};
 use crate::status::{self, fb_outcome, fb_state, fb_status};
-#[cfg(all(feature = "board", target_os = "linux"))]
-use fuseboard::RawBreaker;
-#[cfg(all(feature = "board", target_os = "linux"))]
-use fuseboard_core::CircuitBreakerConfig;
-use fuseboard_core::{
-    CircuitBreaker, Nanos, Observer, Outcome, RawPermit, Rejected, Settled, Transition,
-};
+use fuseboard_core::{CircuitBreaker, Nanos};
+
+pub(crate) mod words;
 
 pub mod making;
 
 /// A circuit breaker.
 pub struct fb_breaker {
-    /// Its words. One on a board has others; these are then forced open, so that the fast path admits no call by them, and takes none
-    /// of the board's permits for one of theirs: those have a tag.
+    /// Its words. One that has others has these forced open, so that the fast path admits no call by them, and takes none of a board's
+    /// permits for one of theirs: those have a tag.
     core: CircuitBreaker,
     pub(crate) listeners: Listeners,
-    #[cfg(all(feature = "board", target_os = "linux"))]
-    board: Option<RawBreaker>,
-}
-
-/// Of what an operator does: a board writes it down for all, and then the listeners are told.
-impl Observer for fb_breaker {
-    fn transition(&self, transition: &Transition) {
-        #[cfg(all(feature = "board", target_os = "linux"))]
-        if let Some(slot) = &self.board {
-            slot.tell(transition);
-        }
-        self.listeners.transition(transition);
-    }
+    #[cfg(feature = "std")]
+    elsewhere: Option<Elsewhere>,
 }
 
 impl fb_breaker {
-    fn new(core: CircuitBreaker) -> Self {
+    pub(crate) fn new(core: CircuitBreaker) -> Self {
         Self {
             core,
             listeners: Listeners::default(),
-            #[cfg(all(feature = "board", target_os = "linux"))]
-            board: None,
+            #[cfg(feature = "std")]
+            elsewhere: None,
         }
-    }
-
-    /// One whose words are in a slot of a board.
-    #[cfg(all(feature = "board", target_os = "linux"))]
-    pub(crate) fn on_board(slot: RawBreaker) -> Self {
-        let core = CircuitBreaker::new(CircuitBreakerConfig::new());
-        core.force_open(Nanos::ZERO, &());
-        Self {
-            board: Some(slot),
-            ..Self::new(core)
-        }
-    }
-
-    /// The words, for what asks for no permit. Refused, with `FB_FULL`, where its name was removed from its board, which has no slot for it
-    /// any more.
-    #[allow(clippy::unnecessary_wraps, reason = "only a board refuses")]
-    #[inline]
-    pub(crate) fn words(&self) -> Result<&CircuitBreaker, fb_status> {
-        #[cfg(all(feature = "board", target_os = "linux"))]
-        if let Some(slot) = &self.board {
-            let words = slot.words().map_err(|rejected| rejected.reason)?;
-            return Ok(words);
-        }
-        Ok(&self.core)
-    }
-
-    /// The words of one that is on no board, for what nobody else may see; else `FB_EINVAL`.
-    #[allow(clippy::unnecessary_wraps, reason = "only a board refuses")]
-    fn own(&mut self) -> Result<&mut CircuitBreaker, fb_status> {
-        #[cfg(all(feature = "board", target_os = "linux"))]
-        if self.board.is_some() {
-            return Err(fb_status::FB_EINVAL);
-        }
-        Ok(&mut self.core)
-    }
-
-    fn admit(&self, now: Nanos) -> Result<RawPermit, Rejected> {
-        #[cfg(all(feature = "board", target_os = "linux"))]
-        if let Some(slot) = &self.board {
-            return slot.acquire(now, &self.listeners);
-        }
-        self.core.acquire(now, &self.listeners)
-    }
-
-    fn end(&self, permit: RawPermit, outcome: Outcome, now: Nanos) -> Settled {
-        #[cfg(all(feature = "board", target_os = "linux"))]
-        if let Some(slot) = &self.board {
-            return slot.settle(permit, outcome, 1, now, &self.listeners);
-        }
-        self.core.settle(permit, outcome, now, &self.listeners)
-    }
-
-    fn give_back(&self, permit: RawPermit) -> Settled {
-        #[cfg(all(feature = "board", target_os = "linux"))]
-        if let Some(slot) = &self.board {
-            return slot.cancel(permit, &self.listeners);
-        }
-        self.core.cancel(permit, &self.listeners)
     }
 }
 

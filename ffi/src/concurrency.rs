@@ -22,6 +22,12 @@ enum Words {
 }
 
 impl fb_concurrency {
+    pub(crate) fn new(words: ConcurrencyLimit) -> Self {
+        Self {
+            words: Words::Own(words),
+        }
+    }
+
     /// One whose words are in a slot of a board.
     #[cfg(all(feature = "board", target_os = "linux"))]
     pub(crate) fn on_board(slot: RawConcurrencyLimit) -> Self {
@@ -66,7 +72,7 @@ impl fb_concurrency {
         }
     }
 
-    fn change(&self, limit: u32) -> Result<(), ConfigError> {
+    pub(crate) fn change(&self, limit: u32) -> Result<(), ConfigError> {
         match &self.words {
             Words::Own(words) => words.set_limit(limit),
             #[cfg(all(feature = "board", target_os = "linux"))]
@@ -88,9 +94,7 @@ unsafe fn make(
     unsafe {
         error::clear(error)?;
         handle::write(out, core::ptr::null_mut())?;
-        let made = ConcurrencyLimit::try_new(limit).map(|words| fb_concurrency {
-            words: Words::Own(words),
-        });
+        let made = ConcurrencyLimit::try_new(limit).map(fb_concurrency::new);
         error::give(place, out, error, made)
     }
 }

@@ -71,8 +71,9 @@ pub struct fb_breaker_config {
     /// 1: calls in flight for longer than slow_call_duration_ns count as slow before they end; needs a window of time
     /// at least one slot longer than that. 0 is off, the default. It cannot change later.
     pub count_overdue: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// 1: counts how long each call takes, for fb_breaker_latency, at the price of one addition a call; on a board for all processes.
+    /// 0 is off, the default. Not in memory of the program, and a breaker of this process cannot begin with it later.
+    pub record_latency: u32,
 }
 
 // SAFETY: `repr(C)`, and `struct_size` stands first.
@@ -101,7 +102,7 @@ impl fb_breaker_config {
         open_backoff_ppm: 1_000_000,
         open_jitter_ppm: 0,
         count_overdue: 0,
-        reserved: 0,
+        record_latency: 0,
     };
 
     fn window(&self) -> Result<Window, Refused<'static>> {
@@ -128,21 +129,86 @@ impl fb_breaker_config {
         }
     }
 
-    fn core(&self) -> Result<CircuitBreakerConfig, Refused<'static>> {
-        for (field, given, most, allowed) in [
-            ("count_overdue", self.count_overdue, 1, "0 (off) or 1 (on)"),
-            (
-                "reserved",
-                self.reserved,
-                0,
-                "0; fill the struct with fb_breaker_config_init",
+    /// What a running breaker was made or configured with.
+    pub(crate) fn of(core: &CircuitBreakerConfig) -> Self {
+        let (window_kind, window_ns, window_slots, window_calls) = match core.window {
+            Window::Time { length, slots } => (
+                fb_window::FB_WINDOW_TIME,
+                length.get(),
+                slots,
+                Self::DEFAULT.window_calls,
             ),
+            Window::Decay { half_life } => {
+                let Self {
+                    window_slots,
+                    window_calls,
+                    ..
+                } = Self::DEFAULT;
+                (
+                    fb_window::FB_WINDOW_DECAY,
+                    half_life.get(),
+                    window_slots,
+                    window_calls,
+                )
+            }
+            Window::Count(calls) => {
+                let Self {
+                    window_ns,
+                    window_slots,
+                    ..
+                } = Self::DEFAULT;
+                (fb_window::FB_WINDOW_COUNT, window_ns, window_slots, calls)
+            }
+            Window::Consecutive(calls) => {
+                let Self {
+                    window_ns,
+                    window_slots,
+                    ..
+                } = Self::DEFAULT;
+                (
+                    fb_window::FB_WINDOW_CONSECUTIVE,
+                    window_ns,
+                    window_slots,
+                    calls,
+                )
+            }
+        };
+        let nanos = |time: Option<Nanos>| time.map_or(0, Nanos::get);
+        Self {
+            struct_size: size_of::<Self>(),
+            minimum_requests: core.minimum_requests,
+            open_timeout_ns: core.open_timeout.get(),
+            open_timeout_max_ns: core.open_timeout_max.get(),
+            window_ns,
+            slow_call_duration_ns: nanos(core.slow_call_duration),
+            probe_lease_ns: nanos(core.probe_lease),
+            ramp_up_ns: core.ramp_up.get(),
+            jitter_seed: core.jitter_seed,
+            failure_threshold_ppm: ppm(core.failure_threshold),
+            slow_call_threshold_ppm: ppm(core.slow_call_threshold),
+            window_kind: window_kind as i32,
+            window_slots,
+            window_calls,
+            half_open_requests: core.half_open_requests,
+            half_open_successes: core.half_open_successes.unwrap_or(0),
+            half_open_failures: core.half_open_failures,
+            open_backoff_ppm: ppm(core.open_backoff),
+            open_jitter_ppm: ppm(core.open_jitter),
+            count_overdue: core.count_overdue.into(),
+            record_latency: core.record_latency.into(),
+        }
+    }
+
+    fn core(&self) -> Result<CircuitBreakerConfig, Refused<'static>> {
+        for (field, given) in [
+            ("count_overdue", self.count_overdue),
+            ("record_latency", self.record_latency),
         ] {
-            if given > most {
+            if given > 1 {
                 return Err(Refused::Member {
                     field,
                     given: i64::from(given),
-                    allowed,
+                    allowed: "0 (off) or 1 (on)",
                 });
             }
         }
@@ -162,13 +228,26 @@ impl fb_breaker_config {
             .open_timeout_max(Nanos::new(self.open_timeout_max_ns))
             .open_jitter(share(self.open_jitter_ppm))
             .jitter_seed(self.jitter_seed)
-            .ramp_up(Nanos::new(self.ramp_up_ns)))
+            .ramp_up(Nanos::new(self.ramp_up_ns))
+            .record_latency(self.record_latency == 1))
     }
 }
+
+/// Of a breaker that has no place for a histogram.
+pub(crate) const NO_ROOM_FOR_LATENCY: Refused<'static> = Refused::Member {
+    field: "record_latency",
+    given: 1,
+    allowed: "0 here; give it to fb_breaker_new, or record with an fb_latency_histogram beside the breaker",
+};
 
 /// The core takes shares as decimals and keeps millionths, so the way there and back is exact.
 pub(crate) fn share(ppm: u32) -> f64 {
     f64::from(ppm) / 1_000_000.0
+}
+
+/// A share, or a factor, of the core's in parts per million.
+pub(crate) fn ppm(share: f64) -> u32 {
+    (share * 1e6 + 0.5) as u32
 }
 
 fn unless_zero<T: Default + PartialEq>(value: T) -> Option<T> {
@@ -218,6 +297,22 @@ pub unsafe extern "C" fn fb_breaker_config_init(
     })
 }
 
+/// Checks all settings, without a breaker.
+///
+/// `config`: initialised. `error`: may be NULL; names the refused setting.
+/// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_config_validate(
+    config: *const fb_breaker_config,
+    error: *mut fb_error,
+) -> fb_status {
+    // SAFETY: the contract of the header: each pointer is null or valid for its type.
+    entry(|| unsafe {
+        error::clear(error)?;
+        error::done(error, read(config, error)?.validate())
+    })
+}
+
 // Last, so that the header tells of the struct first.
 pub mod text;
 
@@ -236,7 +331,7 @@ mod tests {
     #[test]
     fn every_millionth_survives_the_way_through_a_decimal() {
         for ppm in (1..=1_000_000).step_by(7) {
-            assert_eq!((share(ppm) * 1e6).round() as u32, ppm);
+            assert_eq!(super::ppm(share(ppm)), ppm);
         }
     }
 }

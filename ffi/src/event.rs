@@ -6,6 +6,7 @@ use crate::handle;
 use crate::status::{fb_state, fb_status};
 #[cfg(feature = "std")]
 use core::ffi::c_void;
+use core::ffi::{CStr, c_char};
 use fuseboard_core::{Cause, Observer, Transition, TransitionLog};
 #[cfg(feature = "std")]
 use std::sync::OnceLock;
@@ -42,6 +43,34 @@ impl From<Cause> for fb_cause {
             Cause::Manual => Self::FB_CAUSE_MANUAL,
         }
     }
+}
+
+impl fb_cause {
+    const fn text(self) -> &'static CStr {
+        match self {
+            Self::FB_CAUSE_FAILURE_RATE => c"failure_rate",
+            Self::FB_CAUSE_SLOW_CALL_RATE => c"slow_call_rate",
+            Self::FB_CAUSE_OPEN_TIMEOUT_ELAPSED => c"open_timeout_elapsed",
+            Self::FB_CAUSE_PROBES_SUCCEEDED => c"probes_succeeded",
+            Self::FB_CAUSE_PROBE_FAILED => c"probe_failed",
+            Self::FB_CAUSE_PROBE_LEASE_EXPIRED => c"probe_lease_expired",
+            Self::FB_CAUSE_MANUAL => c"manual",
+        }
+    }
+}
+
+/// The name of a cause, the same in every language: "failure_rate".
+///
+/// `cause`: an fb_cause, or any number.
+/// Returns: a static string, never NULL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub extern "C" fn fb_cause_string(cause: i32) -> *const c_char {
+    Cause::ALL
+        .into_iter()
+        .map(fb_cause::from)
+        .find(|known| *known as i32 == cause)
+        .map_or(c"unknown cause", fb_cause::text)
+        .as_ptr()
 }
 
 /// One change of state. Later versions add members at the end only.
@@ -198,4 +227,19 @@ pub unsafe extern "C" fn fb_breaker_on_transition(
             Err(_) => Err(fb_status::FB_EBUSY),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_have_the_names_of_the_core() {
+        for cause in Cause::ALL {
+            assert_eq!(
+                fb_cause::from(cause).text().to_str().unwrap(),
+                cause.as_str()
+            );
+        }
+    }
 }

@@ -241,6 +241,22 @@ pub unsafe extern "C" fn fb_fixed_window_available_at(
     entry(|| unsafe { count(window, Nanos::new(now_ns), available) })
 }
 
+/// The limit as it is now.
+///
+/// `limit`: written.
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_fixed_window_limit(
+    window: *const fb_fixed_window,
+    limit: *mut u64,
+) -> fb_status {
+    entry(|| {
+        // SAFETY: the contract of the header: each pointer is null or valid for its type.
+        unsafe { handle::write(limit, handle::shared(window)?.core.limit()) }?;
+        Ok(fb_status::FB_OK)
+    })
+}
+
 /// Changes the limit of a running window; what was taken stays taken.
 ///
 /// `limit`: as for fb_fixed_window_new. `error`: may be NULL; names the refused setting, "limit".

@@ -1,10 +1,12 @@
 //! fb_latency_histogram: how long calls take, without floating point in the way.
 
 use crate::boundary::entry;
-use crate::config::share;
+#[cfg(feature = "std")]
+use crate::clock;
 use crate::error::{self, fb_error};
 use crate::handle::{self, Place};
-use crate::status::fb_status;
+use crate::permit::{self, fb_permit};
+use crate::status::{self, fb_status};
 use core::ffi::c_void;
 use fuseboard_core::{LatencyHistogram, LatencySnapshot, Nanos};
 
@@ -109,6 +111,53 @@ pub unsafe extern "C" fn fb_latency_histogram_record(
     })
 }
 
+/// Counts the call of a permit, for a breaker beside which the histogram stands; one that is ignored is not counted. To be
+/// called before the permit is settled, which clears it.
+///
+/// `permit`: as it was given. `outcome`: an fb_outcome.
+/// Returns: FB_OK; FB_STALE when the permit was settled before; FB_EINVAL. Threads: any. Signals: safe.
+#[cfg(feature = "std")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_latency_histogram_record_call(
+    histogram: *const fb_latency_histogram,
+    permit: *const fb_permit,
+    outcome: i32,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { record_call(histogram, permit, outcome, clock::monotonic()) })
+}
+
+/// fb_latency_histogram_record_call at a given time.
+///
+/// `now_ns`: the time at which the call ended. The rest, and Returns: as
+/// fb_latency_histogram_record_call. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_latency_histogram_record_call_at(
+    histogram: *const fb_latency_histogram,
+    permit: *const fb_permit,
+    outcome: i32,
+    now_ns: u64,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { record_call(histogram, permit, outcome, Nanos::new(now_ns)) })
+}
+
+/// # Safety
+///
+/// `histogram` is null or a live handle; `permit` is null or an initialised permit.
+unsafe fn record_call(
+    histogram: *const fb_latency_histogram,
+    permit: *const fb_permit,
+    outcome: i32,
+    now: Nanos,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promises are the same.
+    let (histogram, permit) = unsafe { (handle::shared(histogram)?, permit::look(permit)?) };
+    let outcome = status::outcome(outcome)?;
+    histogram.core.record_call(permit, outcome, now);
+    Ok(fb_status::FB_OK)
+}
+
 /// What was counted so far.
 ///
 /// # Safety
@@ -121,8 +170,8 @@ unsafe fn seen(histogram: *const fb_latency_histogram) -> Result<LatencySnapshot
 
 /// How long that share of the calls took at most; no more than 9.1 % above the exact time.
 ///
-/// `share_ppm`: 990000 is all but a hundredth; at most 1000000. `latency_ns`: written; 0 unless
-/// FB_OK.
+/// `share_ppm`: 990000 is all but a hundredth; at most 1000000. `latency_ns`: written; 0 with
+/// FB_STALE.
 /// Returns: FB_OK; FB_STALE when nothing was counted; FB_EINVAL. Threads: any. Signals: safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_latency_histogram_quantile(
@@ -131,17 +180,7 @@ pub unsafe extern "C" fn fb_latency_histogram_quantile(
     latency_ns: *mut u64,
 ) -> fb_status {
     // SAFETY: the contract of the header: each pointer is null or valid for its type.
-    entry(|| unsafe {
-        if share_ppm > 1_000_000 {
-            return Err(fb_status::FB_EINVAL);
-        }
-        handle::write(latency_ns, 0)?;
-        let Some(latency) = seen(histogram)?.quantile(share(share_ppm)) else {
-            return Ok(fb_status::FB_STALE);
-        };
-        handle::write(latency_ns, latency.get())?;
-        Ok(fb_status::FB_OK)
-    })
+    entry(|| unsafe { counts::quantile(&seen(histogram)?, share_ppm, latency_ns) })
 }
 
 /// How many calls were counted, and what they took together.
@@ -155,10 +194,8 @@ pub unsafe extern "C" fn fb_latency_histogram_totals(
     sum_ns: *mut u64,
 ) -> fb_status {
     // SAFETY: the contract of the header: each pointer is null or valid for its type.
-    entry(|| unsafe {
-        let seen = seen(histogram)?;
-        handle::write_if_wanted(calls, seen.count())?;
-        handle::write_if_wanted(sum_ns, seen.sum().get())?;
-        Ok(fb_status::FB_OK)
-    })
+    entry(|| unsafe { counts::totals(&seen(histogram)?, calls, sum_ns) })
 }
+
+// Last, so that the header tells of counting first.
+pub mod counts;

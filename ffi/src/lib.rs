@@ -38,6 +38,9 @@ pub mod snapshot;
 
 pub mod event;
 
+#[cfg(feature = "std")]
+pub mod thread_handle;
+
 pub mod reservation;
 
 pub mod token_bucket;
@@ -59,6 +62,8 @@ pub mod adaptive;
 
 pub mod admission;
 
+pub mod shadow;
+
 #[cfg(all(feature = "board", target_os = "linux"))]
 pub mod board;
 
@@ -69,6 +74,9 @@ pub mod throttle;
 pub mod codel;
 
 pub mod latency;
+
+#[cfg(all(feature = "config", target_os = "linux"))]
+pub mod policies;
 
 const _: () = assert!(
     fuseboard_core::LOCK_FREE,

@@ -1,5 +1,6 @@
 //! fb_permit: the right to make one call, as a plain value.
 
+use crate::boundary::entry;
 use crate::handle;
 use crate::status::fb_status;
 use fuseboard_core::RawPermit;
@@ -41,6 +42,38 @@ pub(crate) unsafe fn take(permit: *mut fb_permit) -> Result<RawPermit, fb_status
     // pattern is a legal value.
     let taken = unsafe { permit.replace(fb_permit::SETTLED) };
     RawPermit::from_tagged_words(taken.opaque_).ok_or(fb_status::FB_STALE)
+}
+
+/// The permit as it is, without taking it.
+///
+/// # Safety
+///
+/// The pointer is null, or points to an initialised permit.
+pub(crate) unsafe fn look(permit: *const fb_permit) -> Result<RawPermit, fb_status> {
+    // SAFETY: the caller's promise is the same.
+    let permit = unsafe { handle::shared(permit) }?;
+    RawPermit::from_tagged_words(permit.opaque_).ok_or(fb_status::FB_STALE)
+}
+
+/// What is known of a permit that is not settled yet.
+///
+/// `is_probe`: may be NULL; written: 1 where the call is one of the few that decide in half-open, else
+/// 0. `started_ns`: may be NULL; written: when it was given.
+/// Returns: FB_OK; FB_STALE for one that was settled or never given; FB_EINVAL. Threads: any. Signals:
+/// safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_permit_read(
+    permit: *const fb_permit,
+    is_probe: *mut i32,
+    started_ns: *mut u64,
+) -> fb_status {
+    // SAFETY: the contract of the header: each pointer is null or valid for its type.
+    entry(|| unsafe {
+        let permit = look(permit)?;
+        handle::write_if_wanted(is_probe, i32::from(permit.is_probe()))?;
+        handle::write_if_wanted(started_ns, permit.started().get())?;
+        Ok(fb_status::FB_OK)
+    })
 }
 
 #[cfg(test)]

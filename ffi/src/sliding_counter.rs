@@ -241,6 +241,22 @@ pub unsafe extern "C" fn fb_sliding_counter_available_at(
     entry(|| unsafe { count(counter, Nanos::new(now_ns), available) })
 }
 
+/// The limit as it is now.
+///
+/// `limit`: written.
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_sliding_counter_limit(
+    counter: *const fb_sliding_counter,
+    limit: *mut u32,
+) -> fb_status {
+    entry(|| {
+        // SAFETY: the contract of the header: each pointer is null or valid for its type.
+        unsafe { handle::write(limit, handle::shared(counter)?.core.limit()) }?;
+        Ok(fb_status::FB_OK)
+    })
+}
+
 /// Changes the limit of a running counter; what was taken stays taken.
 ///
 /// `limit`: at least 1. `error`: may be NULL; names the refused setting, "limit".

@@ -66,6 +66,16 @@ fn log(limit: u32, window: Nanos) -> Result<Box<dyn Log>, Failed> {
     }
 }
 
+#[cfg(all(feature = "config", target_os = "linux"))]
+impl fb_sliding_log {
+    /// `None`: it is refused, or there is no memory.
+    pub(crate) fn try_new(limit: u32, window: Nanos) -> Option<Self> {
+        Some(Self {
+            core: log(limit, window).ok()?,
+        })
+    }
+}
+
 /// Makes a sliding log, empty.
 ///
 /// `limit`: 1 to FB_SLIDING_LOG_MAX. `window_ns`: at least 1. `out`: the new handle, for

@@ -4,6 +4,7 @@ use crate::boundary::entry;
 use crate::breaker::fb_breaker;
 #[cfg(feature = "std")]
 use crate::clock;
+use crate::config::fb_breaker_config;
 use crate::handle::{self, LeadingSize};
 use crate::status::{self, fb_state, fb_status};
 use fuseboard_core::{Nanos, Snapshot};
@@ -102,6 +103,30 @@ unsafe fn snapshot_into(
         )?;
     }
     Ok(fb_status::FB_OK)
+}
+
+/// The settings that a breaker runs with: one made of them decides alike.
+///
+/// `config`: written; what was left to a default is written out. `struct_size`:
+/// sizeof(fb_breaker_config).
+/// Returns: FB_OK; FB_FULL; FB_EINVAL; FB_ESIZE when the header does not fit the library, then nothing
+/// is written. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_breaker_read_config(
+    breaker: *const fb_breaker,
+    config: *mut fb_breaker_config,
+    struct_size: usize,
+) -> fb_status {
+    // SAFETY: the contract of the header: each pointer is null or valid for its type.
+    entry(|| unsafe {
+        let words = handle::shared(breaker)?.words()?;
+        handle::usable(config)?;
+        if struct_size != size_of::<fb_breaker_config>() {
+            return Err(fb_status::FB_ESIZE);
+        }
+        handle::write(config, fb_breaker_config::of(&words.config()))?;
+        Ok(fb_status::FB_OK)
+    })
 }
 
 /// Reads state and counters; disturbs no decision.

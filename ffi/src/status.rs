@@ -52,10 +52,12 @@ pub enum fb_status {
     FB_ENOSLOT = -11,
     /// Board: as many processes are attached as can be.
     FB_ENOOWNER = -12,
+    /// Policies: no configuration so far had this name.
+    FB_ENONAME = -13,
 }
 
 impl fb_status {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::FB_OK,
         Self::FB_OPEN,
         Self::FB_HALF_OPEN_FULL,
@@ -77,6 +79,7 @@ impl fb_status {
         Self::FB_EDIFFERS,
         Self::FB_ENOSLOT,
         Self::FB_ENOOWNER,
+        Self::FB_ENONAME,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -104,6 +107,7 @@ impl fb_status {
             Self::FB_EDIFFERS => c"the name runs with another configuration",
             Self::FB_ENOSLOT => c"every slot of this kind is taken",
             Self::FB_ENOOWNER => c"as many processes are attached to the board as can be",
+            Self::FB_ENONAME => c"no policy has this name",
         }
     }
 }
@@ -120,6 +124,27 @@ impl From<Reason> for fb_status {
             Reason::Never => Self::FB_NEVER,
         }
     }
+}
+
+impl fb_status {
+    /// In words.
+    #[cfg(all(feature = "config", target_os = "linux"))]
+    pub(crate) fn words(self) -> &'static str {
+        self.text().to_str().unwrap_or_default()
+    }
+
+    /// The status with this number.
+    pub(crate) fn of(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| *known as i32 == number)
+    }
+}
+
+/// The reason that a status stands for; `FB_EINVAL` where it is no rejection.
+pub(crate) fn reason(status: fb_status) -> Result<Reason, fb_status> {
+    Reason::ALL
+        .into_iter()
+        .find(|reason| fb_status::from(*reason) == status)
+        .ok_or(fb_status::FB_EINVAL)
 }
 
 impl From<Settled> for fb_status {
@@ -237,9 +262,7 @@ pub(crate) fn outcome(number: i32) -> Result<Outcome, fb_status> {
 /// Returns: a static string, never NULL. Threads: any. Signals: safe.
 #[unsafe(no_mangle)]
 pub extern "C" fn fb_status_string(status: i32) -> *const c_char {
-    fb_status::ALL
-        .into_iter()
-        .find(|known| *known as i32 == status)
+    fb_status::of(status)
         .map_or(c"unknown status", fb_status::text)
         .as_ptr()
 }

@@ -3,7 +3,7 @@
 use crate::boundary::entry;
 #[cfg(feature = "std")]
 use crate::clock;
-use crate::config::share;
+use crate::config::{ppm, share};
 use crate::error::{self, fb_error};
 use crate::handle::{self, Place};
 use crate::status::{self, fb_status};
@@ -283,6 +283,50 @@ pub unsafe extern "C" fn fb_throttle_counts_at(
 ) -> fb_status {
     // SAFETY: the contract of the header is the one asked for.
     entry(|| unsafe { look(throttle, Nanos::new(now_ns), requests, accepts) })
+}
+
+/// # Safety
+///
+/// `throttle` is null or a live handle; `share_ppm` is null or valid for a write.
+unsafe fn rejects(
+    throttle: *const fb_throttle,
+    now: Nanos,
+    share_ppm: *mut u32,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        let share = handle::shared(throttle)?.core.rejection_share(now);
+        handle::write(share_ppm, ppm(share))?;
+    }
+    Ok(fb_status::FB_OK)
+}
+
+/// The share of the requests that is rejected here at the moment.
+///
+/// `share_ppm`: written, in parts per million.
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[cfg(feature = "std")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_throttle_rejection_share(
+    throttle: *const fb_throttle,
+    share_ppm: *mut u32,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { rejects(throttle, clock::monotonic(), share_ppm) })
+}
+
+/// fb_throttle_rejection_share at a given time.
+///
+/// `now_ns`: the time. The rest, and Returns: as fb_throttle_rejection_share. Threads: any. Signals:
+/// safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_throttle_rejection_share_at(
+    throttle: *const fb_throttle,
+    now_ns: u64,
+    share_ppm: *mut u32,
+) -> fb_status {
+    // SAFETY: the contract of the header is the one asked for.
+    entry(|| unsafe { rejects(throttle, Nanos::new(now_ns), share_ppm) })
 }
 
 /// Changes the settings of a running throttle; the window cannot change.

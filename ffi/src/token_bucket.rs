@@ -24,7 +24,7 @@ enum Words {
 }
 
 impl fb_token_bucket {
-    fn new(words: TokenBucketRateLimiter) -> Self {
+    pub(crate) fn new(words: TokenBucketRateLimiter) -> Self {
         Self {
             words: Words::Own(words),
         }
@@ -309,6 +309,29 @@ pub unsafe extern "C" fn fb_token_bucket_configure(
             error,
             handle::shared(bucket)?.words()?.configure(rate, burst),
         )
+    })
+}
+
+/// The rate and the burst that the bucket runs with.
+///
+/// `units`, `per_ns`: may be NULL; written: the same rate as was given, not always the same numbers (10 a second reads
+/// as 8 in 800 ms). `burst`: may be NULL; written.
+/// Returns: FB_OK; FB_FULL; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_token_bucket_rate(
+    bucket: *const fb_token_bucket,
+    units: *mut u64,
+    per_ns: *mut u64,
+    burst: *mut u64,
+) -> fb_status {
+    // SAFETY: the contract of the header: each pointer is null or valid for its type.
+    entry(|| unsafe {
+        let words = handle::shared(bucket)?.words()?;
+        let rate = words.rate();
+        handle::write_if_wanted(units, rate.units())?;
+        handle::write_if_wanted(per_ns, rate.per().get())?;
+        handle::write_if_wanted(burst, words.burst())?;
+        Ok(fb_status::FB_OK)
     })
 }
 

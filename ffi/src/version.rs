@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_char};
 
 /// Raised whenever a program compiled with an older header could misbehave with this library.
-pub const FB_ABI_VERSION: u32 = 0;
+pub const FB_ABI_VERSION: u32 = 1;
 /// First part of the version of this header.
 pub const FB_VERSION_MAJOR: u32 = 0;
 /// Second part of the version of this header.

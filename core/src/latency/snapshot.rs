@@ -102,6 +102,11 @@ impl LatencySnapshot {
         Self { short, counts }
     }
 
+    /// What [`short`](Self::short) and [`bucket_counts`](Self::bucket_counts) tell: for hosts that hand a snapshot on as plain numbers.
+    pub const fn from_counts(short: u64, counts: [u64; BUCKETS]) -> Self {
+        Self { short, counts }
+    }
+
     /// Calls not longer than [`ZERO_THRESHOLD`](Self::ZERO_THRESHOLD).
     pub fn short(&self) -> u64 {
         self.short

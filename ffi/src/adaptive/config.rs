@@ -2,6 +2,7 @@
 
 use crate::boundary::entry;
 use crate::config::share;
+use crate::error::{self, Refused, fb_error};
 use crate::handle::{self, LeadingSize};
 use crate::status::fb_status;
 use fuseboard_core::{AdaptiveLimitConfig, Algorithm, Nanos};
@@ -77,7 +78,7 @@ impl fb_adaptive_config {
         reserved: 0,
     };
 
-    fn core(&self) -> Result<AdaptiveLimitConfig, fb_status> {
+    fn core(&self) -> Result<AdaptiveLimitConfig, Refused<'static>> {
         const AIMD: i32 = fb_algorithm::FB_ALGORITHM_AIMD as i32;
         const VEGAS: i32 = fb_algorithm::FB_ALGORITHM_VEGAS as i32;
         const GRADIENT2: i32 = fb_algorithm::FB_ALGORITHM_GRADIENT2 as i32;
@@ -85,10 +86,20 @@ impl fb_adaptive_config {
             AIMD => Algorithm::Aimd,
             VEGAS => Algorithm::Vegas,
             GRADIENT2 => Algorithm::Gradient2,
-            _ => return Err(fb_status::FB_EINVAL),
+            unknown => {
+                return Err(Refused::Member {
+                    field: "algorithm",
+                    given: i64::from(unknown),
+                    allowed: "FB_ALGORITHM_AIMD (0), FB_ALGORITHM_VEGAS (1), FB_ALGORITHM_GRADIENT2 (2)",
+                });
+            }
         };
         if self.reserved != 0 {
-            return Err(fb_status::FB_EINVAL);
+            return Err(Refused::Member {
+                field: "reserved",
+                given: i64::from(self.reserved),
+                allowed: "0; fill the struct with fb_adaptive_config_init",
+            });
         }
         Ok(AdaptiveLimitConfig::new(algorithm)
             .initial_limit(self.initial_limit)
@@ -108,15 +119,20 @@ impl fb_adaptive_config {
 ///
 /// # Safety
 ///
-/// `config` is null or an initialised struct.
+/// `config` is null or an initialised struct; `error` is null or valid for a write.
 pub(crate) unsafe fn read(
     config: *const fb_adaptive_config,
+    error: *mut fb_error,
 ) -> Result<AdaptiveLimitConfig, fb_status> {
     // SAFETY: the caller's promise is the same.
-    unsafe {
+    let config = unsafe {
         handle::sized(config)?;
-        handle::shared(config)?.core()
-    }
+        handle::shared(config)?
+    };
+    // SAFETY: the caller's promise is the same.
+    config
+        .core()
+        .map_err(|refused| unsafe { error::report(error, &refused) })
 }
 
 /// Fills the settings with the defaults.
@@ -141,15 +157,31 @@ pub unsafe extern "C" fn fb_adaptive_config_init(
     })
 }
 
+/// Checks all settings, without a limit.
+///
+/// `config`: initialised. `error`: may be NULL; names the refused setting.
+/// Returns: FB_OK; FB_ECONFIG; FB_EINVAL; FB_ESIZE. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_adaptive_config_validate(
+    config: *const fb_adaptive_config,
+    error: *mut fb_error,
+) -> fb_status {
+    // SAFETY: the contract of the header: each pointer is null or valid for its type.
+    entry(|| unsafe {
+        error::clear(error)?;
+        error::done(error, read(config, error)?.validate())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_defaults_are_those_of_the_core() {
-        assert_eq!(
-            fb_adaptive_config::DEFAULT.core(),
-            Ok(AdaptiveLimitConfig::new(Algorithm::Gradient2))
-        );
+        let core = fb_adaptive_config::DEFAULT
+            .core()
+            .unwrap_or_else(|refused| panic!("{refused}"));
+        assert_eq!(core, AdaptiveLimitConfig::new(Algorithm::Gradient2));
     }
 }

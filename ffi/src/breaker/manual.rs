@@ -3,21 +3,22 @@
 
 use crate::boundary::entry;
 use crate::breaker::fb_breaker;
+use crate::breaker::words::Words;
 #[cfg(feature = "std")]
 use crate::clock;
 use crate::config::{self, fb_breaker_config};
 use crate::error::{self, fb_error};
 use crate::handle;
 use crate::status::fb_status;
-use fuseboard_core::{CircuitBreaker, Nanos};
+use fuseboard_core::Nanos;
 
 /// # Safety
 ///
 /// `breaker` is null or a live handle.
-unsafe fn operate(
+unsafe fn operate<'a>(
     breaker: *const fb_breaker,
     now: Nanos,
-    verb: impl FnOnce(&CircuitBreaker, Nanos, &fb_breaker),
+    verb: impl FnOnce(Words<'a>, Nanos, &fb_breaker),
 ) -> Result<fb_status, fb_status> {
     // SAFETY: the caller's promise is the same.
     let breaker = unsafe { handle::shared(breaker) }?;
@@ -32,7 +33,7 @@ unsafe fn operate(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_force_open(breaker: *const fb_breaker) -> fb_status {
     // SAFETY: a live handle, by the contract of the header.
-    entry(|| unsafe { operate(breaker, clock::monotonic(), CircuitBreaker::force_open) })
+    entry(|| unsafe { operate(breaker, clock::monotonic(), Words::force_open) })
 }
 
 /// fb_breaker_force_open at a given time.
@@ -45,7 +46,7 @@ pub unsafe extern "C" fn fb_breaker_force_open_at(
     now_ns: u64,
 ) -> fb_status {
     // SAFETY: a live handle, by the contract of the header.
-    entry(|| unsafe { operate(breaker, Nanos::new(now_ns), CircuitBreaker::force_open) })
+    entry(|| unsafe { operate(breaker, Nanos::new(now_ns), Words::force_open) })
 }
 
 /// Holds the breaker open until a moment; then it probes as after any opening. Permits that are out
@@ -61,8 +62,8 @@ pub unsafe extern "C" fn fb_breaker_force_open_until(
 ) -> fb_status {
     // SAFETY: the contract of the header is the one asked for.
     entry(|| unsafe {
-        operate(breaker, clock::monotonic(), |core, now, listeners| {
-            core.force_open_until(Nanos::new(until_ns), now, listeners);
+        operate(breaker, clock::monotonic(), |words, now, listeners| {
+            words.force_open_until(Nanos::new(until_ns), now, listeners);
         })
     })
 }
@@ -79,8 +80,8 @@ pub unsafe extern "C" fn fb_breaker_force_open_until_at(
 ) -> fb_status {
     // SAFETY: the contract of the header is the one asked for.
     entry(|| unsafe {
-        operate(breaker, Nanos::new(now_ns), |core, now, listeners| {
-            core.force_open_until(Nanos::new(until_ns), now, listeners);
+        operate(breaker, Nanos::new(now_ns), |words, now, listeners| {
+            words.force_open_until(Nanos::new(until_ns), now, listeners);
         })
     })
 }
@@ -93,7 +94,7 @@ pub unsafe extern "C" fn fb_breaker_force_open_until_at(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_disable(breaker: *const fb_breaker) -> fb_status {
     // SAFETY: a live handle, by the contract of the header.
-    entry(|| unsafe { operate(breaker, clock::monotonic(), CircuitBreaker::disable) })
+    entry(|| unsafe { operate(breaker, clock::monotonic(), Words::disable) })
 }
 
 /// fb_breaker_disable at a given time.
@@ -106,7 +107,7 @@ pub unsafe extern "C" fn fb_breaker_disable_at(
     now_ns: u64,
 ) -> fb_status {
     // SAFETY: a live handle, by the contract of the header.
-    entry(|| unsafe { operate(breaker, Nanos::new(now_ns), CircuitBreaker::disable) })
+    entry(|| unsafe { operate(breaker, Nanos::new(now_ns), Words::disable) })
 }
 
 /// Lets every call pass and counts it, until fb_breaker_reset. Permits that are out count for
@@ -117,7 +118,7 @@ pub unsafe extern "C" fn fb_breaker_disable_at(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_metrics_only(breaker: *const fb_breaker) -> fb_status {
     // SAFETY: a live handle, by the contract of the header.
-    entry(|| unsafe { operate(breaker, clock::monotonic(), CircuitBreaker::metrics_only) })
+    entry(|| unsafe { operate(breaker, clock::monotonic(), Words::metrics_only) })
 }
 
 /// fb_breaker_metrics_only at a given time.
@@ -130,7 +131,7 @@ pub unsafe extern "C" fn fb_breaker_metrics_only_at(
     now_ns: u64,
 ) -> fb_status {
     // SAFETY: a live handle, by the contract of the header.
-    entry(|| unsafe { operate(breaker, Nanos::new(now_ns), CircuitBreaker::metrics_only) })
+    entry(|| unsafe { operate(breaker, Nanos::new(now_ns), Words::metrics_only) })
 }
 
 /// Closes the breaker with an empty window. Permits that are out count for nothing.
@@ -140,7 +141,7 @@ pub unsafe extern "C" fn fb_breaker_metrics_only_at(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_reset(breaker: *const fb_breaker) -> fb_status {
     // SAFETY: a live handle, by the contract of the header.
-    entry(|| unsafe { operate(breaker, clock::monotonic(), CircuitBreaker::reset) })
+    entry(|| unsafe { operate(breaker, clock::monotonic(), Words::reset) })
 }
 
 /// fb_breaker_reset at a given time.
@@ -150,7 +151,7 @@ pub unsafe extern "C" fn fb_breaker_reset(breaker: *const fb_breaker) -> fb_stat
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_breaker_reset_at(breaker: *const fb_breaker, now_ns: u64) -> fb_status {
     // SAFETY: a live handle, by the contract of the header.
-    entry(|| unsafe { operate(breaker, Nanos::new(now_ns), CircuitBreaker::reset) })
+    entry(|| unsafe { operate(breaker, Nanos::new(now_ns), Words::reset) })
 }
 
 /// Changes the settings of a running breaker; state and window stay. The window's kind and size
@@ -170,6 +171,9 @@ pub unsafe extern "C" fn fb_breaker_configure(
         error::clear(error)?;
         let breaker = handle::shared(breaker)?;
         let config = config::read(config, error)?;
-        error::done(error, breaker.words()?.configure(config))
+        if config.record_latency && !breaker.can_record_latency() {
+            return Err(error::report(error, &config::NO_ROOM_FOR_LATENCY));
+        }
+        error::done(error, breaker.configure(config)?)
     })
 }

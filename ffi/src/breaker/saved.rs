@@ -91,8 +91,7 @@ unsafe fn restore(
     unsafe {
         let saved = core::slice::from_raw_parts(memory.cast::<u8>(), memory_size);
         (*breaker)
-            .own()?
-            .restore(saved, now, away)
+            .restore(saved, now, away)?
             .map_err(|_| fb_status::FB_ELAYOUT)?;
     }
     Ok(fb_status::FB_OK)

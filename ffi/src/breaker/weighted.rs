@@ -7,24 +7,7 @@ use crate::clock;
 use crate::handle;
 use crate::permit::{self, fb_permit};
 use crate::status::{self, fb_status};
-use fuseboard_core::{Nanos, Outcome, RawPermit, Settled};
-
-impl fb_breaker {
-    fn end_weighted(
-        &self,
-        permit: RawPermit,
-        outcome: Outcome,
-        weight: u32,
-        now: Nanos,
-    ) -> Settled {
-        #[cfg(all(feature = "board", target_os = "linux"))]
-        if let Some(slot) = &self.board {
-            return slot.settle(permit, outcome, weight, now, &self.listeners);
-        }
-        self.core
-            .settle_weighted(permit, outcome, weight, now, &self.listeners)
-    }
-}
+use fuseboard_core::Nanos;
 
 /// # Safety
 ///

@@ -24,7 +24,7 @@ const WINDOW: &str = "time(10s,10), count(100), consecutive(5) or decay(5s)";
 /// open_backoff, open_jitter. Times have a unit, ns us ms s m h or d: open_timeout,
 /// open_timeout_max, slow_call_duration, probe_lease, ramp_up, window_size. `window` is
 /// time(LENGTH,SLOTS), count(CALLS), consecutive(FAILURES) or decay(HALF_LIFE), and window_size=10s
-/// is short for time(10s,10). count_overdue is true or false. The others are whole numbers:
+/// is short for time(10s,10). count_overdue and record_latency are true or false. The others are whole numbers:
 /// minimum_requests, half_open_requests, half_open_successes, half_open_failures, jitter_seed.
 ///
 /// `config`: written. `struct_size`: sizeof(fb_breaker_config). `text`: ends in a NUL; "" is the
@@ -88,6 +88,14 @@ impl<'a> Given<'a> {
             return Err(self.refused("at least 1; leave it out for the default"));
         }
         Ok(value)
+    }
+
+    fn switch(self) -> Result<u32, Refused<'a>> {
+        match self.value {
+            "true" => Ok(1),
+            "false" => Ok(0),
+            _ => Err(self.refused("true or false")),
+        }
     }
 
     fn span(self) -> Result<u64, Refused<'a>> {
@@ -182,13 +190,8 @@ fn set<'a>(config: &mut fb_breaker_config, given: Given<'a>) -> Result<(), Refus
         "open_jitter" => config.open_jitter_ppm = given.ppm()?,
         "jitter_seed" => config.jitter_seed = given.integer()?,
         "ramp_up" => config.ramp_up_ns = given.span()?,
-        "count_overdue" => {
-            config.count_overdue = match given.value {
-                "true" => 1,
-                "false" => 0,
-                _ => return Err(given.refused("true or false")),
-            }
-        }
+        "count_overdue" => config.count_overdue = given.switch()?,
+        "record_latency" => config.record_latency = given.switch()?,
         "window_size" => {
             config.window_kind = fb_window::FB_WINDOW_TIME as i32;
             config.window_ns = given.span()?;

@@ -239,6 +239,22 @@ pub unsafe extern "C" fn fb_keyed_live_at(
     entry(|| unsafe { count_keys(keyed, Nanos::new(now_ns), live) })
 }
 
+/// How many places there are.
+///
+/// `capacity`: written; what the limiter was made with.
+/// Returns: FB_OK; FB_EINVAL. Threads: any. Signals: safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_keyed_capacity(
+    keyed: *const fb_keyed,
+    capacity: *mut usize,
+) -> fb_status {
+    entry(|| {
+        // SAFETY: the contract of the header: each pointer is null or valid for its type.
+        unsafe { handle::write(capacity, handle::shared(keyed)?.core.capacity()) }?;
+        Ok(fb_status::FB_OK)
+    })
+}
+
 /// How many times a key found no place, since the limiter was made.
 ///
 /// `overflows`: written. When it grows, the capacity is too small for the keys there are.

@@ -145,7 +145,7 @@ unsafe fn take(
 /// `cost`: the request's weight, usually 1. `retry_after_ns`: may be NULL; 0 with FB_OK, else how
 /// long until this request can be admitted if nobody else takes the place, or FB_RETRY_UNKNOWN.
 /// Returns: FB_OK; FB_LIMITED; FB_NEVER when `cost` is more than the burst; FB_EINVAL. Threads:
-/// one. Signals: safe.
+/// one. Signals: safe with a lease that only the handler uses.
 #[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_token_lease_try_acquire(
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn fb_token_lease_try_acquire(
 /// fb_token_lease_try_acquire at a given time.
 ///
 /// `now_ns`: the time. The rest, and Returns: as fb_token_lease_try_acquire. Threads: one. Signals:
-/// safe.
+/// safe with a lease that only the handler uses.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_token_lease_try_acquire_at(
     lease: *mut fb_token_lease,
@@ -170,6 +170,23 @@ pub unsafe extern "C" fn fb_token_lease_try_acquire_at(
 ) -> fb_status {
     // SAFETY: the contract of the header is the one asked for.
     entry(|| unsafe { take(lease, cost, Nanos::new(now_ns), retry_after_ns) })
+}
+
+/// How many units the lease has left, without asking the bucket.
+///
+/// `left`: written.
+/// Returns: FB_OK; FB_EINVAL. Threads: one. Signals: safe with a
+/// lease that only the handler uses.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fb_token_lease_left(
+    lease: *mut fb_token_lease,
+    left: *mut u64,
+) -> fb_status {
+    entry(|| {
+        // SAFETY: the contract of the header: each pointer is null or valid for its type.
+        unsafe { handle::write(left, own(lease)?.left()) }?;
+        Ok(fb_status::FB_OK)
+    })
 }
 
 /// # Safety
@@ -183,7 +200,8 @@ unsafe fn return_units(lease: *mut fb_token_lease, now: Nanos) -> Result<fb_stat
 
 /// Gives the units that are left back to the bucket, less what has flowed in since.
 ///
-/// Returns: FB_OK; FB_EINVAL. Threads: one. Signals: safe.
+/// Returns: FB_OK; FB_EINVAL. Threads: one. Signals: safe with a
+/// lease that only the handler uses.
 #[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_token_lease_give_back(lease: *mut fb_token_lease) -> fb_status {
@@ -193,7 +211,8 @@ pub unsafe extern "C" fn fb_token_lease_give_back(lease: *mut fb_token_lease) ->
 
 /// fb_token_lease_give_back at a given time.
 ///
-/// `now_ns`: the time. Returns: as fb_token_lease_give_back. Threads: one. Signals: safe.
+/// `now_ns`: the time. Returns: as fb_token_lease_give_back. Threads: one. Signals: safe with a
+/// lease that only the handler uses.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fb_token_lease_give_back_at(
     lease: *mut fb_token_lease,

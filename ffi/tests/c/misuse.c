@@ -187,7 +187,7 @@ static void settings(void)
     REFUSED(slow_call_threshold_ppm, 1000001, "slow_call_threshold");
     REFUSED(count_overdue, 2, "count_overdue");
     REFUSED(count_overdue, 1, "count_overdue");
-    REFUSED(reserved, 1, "reserved");
+    REFUSED(record_latency, 2, "record_latency");
     REFUSED(minimum_requests, 0, "minimum_requests");
     REFUSED(open_timeout_ns, 0, "open_timeout");
     REFUSED(open_timeout_max_ns, 0, "open_timeout_max");

@@ -239,7 +239,8 @@ static void adaptive_limits(void)
     EXPECT(fb_adaptive_config_init(&config, sizeof config - 1) == FB_ESIZE);
     EXPECT(fb_adaptive_config_init(&config, sizeof config) == FB_OK);
     config.algorithm = 9;
-    EXPECT(fb_adaptive_new(&config, &adaptive, &error) == FB_EINVAL && adaptive == NULL);
+    EXPECT(fb_adaptive_new(&config, &adaptive, &error) == FB_ECONFIG && adaptive == NULL);
+    EXPECT(strcmp(error.field, "algorithm") == 0 && strstr(error.message, "9") != NULL);
     config.algorithm = FB_ALGORITHM_AIMD;
     config.max_limit = 0;
     EXPECT(fb_adaptive_new(&config, &adaptive, &error) == FB_ECONFIG);

@@ -132,8 +132,12 @@ impl CircuitBreakerConfig {
         }
     }
 
-    /// The same settings in the core's terms, with the seed to use where none is given.
-    pub(crate) fn core_settings(
+    /// The same settings in the core's terms, for hosts that run the core's breaker: with the seed to use where
+    /// [`jitter_seed`](Self::jitter_seed) gives none.
+    ///
+    /// # Errors
+    /// `window_size` where it is given together with `window`. The rest is judged by who takes the settings.
+    pub fn core_settings(
         &self,
         seed: u64,
     ) -> Result<fuseboard_core::CircuitBreakerConfig, ConfigError> {

@@ -16,6 +16,10 @@ pub(super) trait Source: Send + Sync {
     fn read(&self, report: &mut Report, found: &mut Vec<Change>);
 
     /// The metrics of its own.
+    #[cfg_attr(
+        not(feature = "otel"),
+        allow(dead_code, reason = "an exporter of instruments asks for them")
+    )]
     fn metrics(&self) -> &'static [&'static LaneMetric] {
         &[]
     }

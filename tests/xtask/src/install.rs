@@ -11,7 +11,7 @@ use crate::place::{Place, capture};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The number in the soname; `ffi/build.rs` has it too, and a test of `ffi` compares them.
-const ABI: &str = "0";
+const ABI: &str = "1";
 /// What a program that links the static library needs on Linux with glibc.
 const NATIVE_LIBRARIES: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
 

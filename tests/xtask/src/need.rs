@@ -46,6 +46,8 @@ pub enum Need {
     Rotel,
     /// `redis-server` and `redis-cli`.
     Redis,
+    /// `postgres` and `initdb`.
+    Postgres,
     /// A machine of this architecture and system.
     Host(&'static str, &'static str),
 }
@@ -124,9 +126,21 @@ impl Need {
                 let there = || succeeds(place.command("redis-server").arg("--version"));
                 system("a Redis server", &["redis-server"], there).map(|()| Prepared::Ready)
             }
+            Self::Postgres => {
+                system("PostgreSQL", &["postgresql"], has_postgres).map(|()| Prepared::Ready)
+            }
             Self::Host(architecture, system) => Ok(host(architecture, system)),
         }
     }
+}
+
+/// Debian keeps a server's programs out of `PATH`.
+fn has_postgres() -> bool {
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let in_debian = |entry: std::io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.path().join("bin/initdb").exists())
+    };
+    debian.into_iter().any(in_debian) || succeeds(Command::new("initdb").arg("--version"))
 }
 
 /// The Python of the virtual environment.

@@ -312,6 +312,15 @@ pub const SUITES: &[Suite] = &[
         )],
     },
     Suite {
+        name: "orders",
+        about: "the order service, on SQLite and on real servers that are started, stopped and killed",
+        needs: &[Need::Redis, Need::Postgres],
+        steps: &[cargo(
+            &["test", "--no-fail-fast", "-p", "orders"],
+            Reader::Libtest,
+        )],
+    },
+    Suite {
         name: "docs",
         about: "the documentation builds without a warning",
         needs: &[],

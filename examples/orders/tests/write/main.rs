@@ -1,0 +1,9 @@
+//! The write side: domain, event store, commands and their routes. What a store promises is shown by the same functions on both stores.
+
+mod commands;
+mod domain;
+mod gaps;
+mod snapshots;
+mod store;
+mod support;
+mod upcasting;
