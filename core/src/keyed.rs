@@ -100,7 +100,7 @@ macro_rules! operations {
         /// [`Reason::Limited`](crate::Reason::Limited) with the exact time to come back.
         #[inline]
         pub fn try_acquire(&self, key: u64, now: Nanos) -> Result<(), Rejected> {
-            self.try_acquire_many(key, 1, now)
+            self.table().acquire(key, 1, now)
         }
 
         /// Takes `cost` units of `key` at `now`, or none. A cost of 0 is always admitted.

@@ -24,13 +24,26 @@ pub(super) fn add(rows: &mut Vec<Row>) {
             groups::MILLION_KEYS,
             Who::Machine,
             "load and CAS of 16 random bytes",
-            |threads| swaps::<false>(threads, Vec::new()),
+            |threads| swaps::<false, 0>(threads, Vec::new()),
         ),
         Row::new(
             groups::MILLION_KEYS,
             Who::Machine,
             "the same, one after the other",
-            |threads| swaps::<true>(threads, Vec::new()),
+            |threads| swaps::<true, 0>(threads, Vec::new()),
+        ),
+        // How far a processor sees ahead: what any request computes takes room in which the next ones could wait for memory.
+        Row::new(
+            groups::MILLION_KEYS,
+            Who::Machine,
+            "load and CAS, 23 instructions more",
+            |threads| swaps::<false, 3>(threads, Vec::new()),
+        ),
+        Row::new(
+            groups::MILLION_KEYS,
+            Who::Machine,
+            "load and CAS, 100 instructions more",
+            |threads| swaps::<false, 10>(threads, Vec::new()),
         ),
     ]);
     #[cfg(target_os = "linux")]
@@ -45,7 +58,7 @@ pub(super) fn add(rows: &mut Vec<Row>) {
             groups::MILLION_KEYS,
             Who::Machine,
             "load and CAS of 16 random bytes, huge pages",
-            |threads| swaps::<false>(threads, huge::reserve(places(MILLION))),
+            |threads| swaps::<false, 0>(threads, huge::reserve(places(MILLION))),
         ),
     ]);
 }
@@ -92,8 +105,11 @@ const fn mixed(key: u64) -> u64 {
 }
 
 /// Looks at a place in an order that no cache foresees, and changes it. Many at once, as far as the processor sees ahead; or each only when
-/// memory has answered the one before.
-fn swaps<const WAITS: bool>(threads: usize, mut memory: Vec<Place>) -> Vec<Worker> {
+/// memory has answered the one before. `ROUNDS`: what else is computed for each, which nothing waits for.
+fn swaps<const WAITS: bool, const ROUNDS: usize>(
+    threads: usize,
+    mut memory: Vec<Place>,
+) -> Vec<Worker> {
     memory.resize_with(places(MILLION), Default::default);
     share(threads, memory, |memory| {
         let (mut now, mut key) = (START, 0);
@@ -102,6 +118,9 @@ fn swaps<const WAITS: bool>(threads: usize, mut memory: Vec<Place>) -> Vec<Worke
             let mut next = key;
             repeat_in_time(times, &mut now, |now| {
                 next = after(next, MILLION);
+                if ROUNDS > 0 {
+                    black_box((0..ROUNDS).fold(next, |number, _| mixed(number)));
+                }
                 let place = ((u128::from(mixed(next)) * places.len() as u128) >> 64) as usize;
                 let [tag, time] = &places[place];
                 // Relaxed: the least that the machine can be asked for. Every tag is 0.

@@ -1,11 +1,11 @@
 //! [`KeyedEntry`]: one place of a keyed table, two words; the only file that swaps them.
 //!
 //! ```text
-//!           63                    24 23 22                  0
-//!          +------------------------+--+---------------------+
-//! owner    |          tag           | 0|       version       |
-//!          |          40            |  |          23         |
-//!          +------------------------+--+---------------------+
+//!           63 62                 40 39                     0
+//!          +--+---------------------+------------------------+
+//! owner    | 0|       version       |          tag           |
+//!          |  |          23         |           40           |
+//!          +--+---------------------+------------------------+
 //!           63 62                                      2 1  0
 //!          +--+---------------------------------------+------+
 //! tat      | 0|      theoretical arrival time, ns     |version: low bits
@@ -37,10 +37,10 @@ const VERSION_BITS: u32 = 23;
 const VERSION_MASK: u64 = (1 << VERSION_BITS) - 1;
 const TAG_BITS: u32 = 40;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
-const OWNER_TAG_SHIFT: u32 = 24;
+const OWNER_VERSION_SHIFT: u32 = TAG_BITS;
 const CLAIMED: u64 = 1 << 63;
 const TIME_SHIFT: u32 = 2;
-const _: () = assert!(OWNER_TAG_SHIFT + TAG_BITS == 64 && VERSION_BITS + TAG_BITS == 63);
+const _: () = assert!(VERSION_BITS + TAG_BITS == 63);
 
 /// The last time that a tat word holds: 73 years after the clock's zero.
 pub(crate) const TIME_MAX: u64 = (1 << 61) - 1;
@@ -54,7 +54,7 @@ impl Tag {
 
     /// The upper 40 bits.
     pub(crate) const fn new(hash: u64) -> Self {
-        let tag = hash >> OWNER_TAG_SHIFT;
+        let tag = hash >> (64 - TAG_BITS);
         Self(if tag == 0 { 1 } else { tag })
     }
 }
@@ -85,13 +85,13 @@ impl Owner {
 
     const fn from_owner_word(word: u64) -> Self {
         Self {
-            tag: Tag(word >> OWNER_TAG_SHIFT),
-            version: word & VERSION_MASK,
+            tag: Tag(word & TAG_MASK),
+            version: word >> OWNER_VERSION_SHIFT & VERSION_MASK,
         }
     }
 
     const fn owner_word(self) -> u64 {
-        self.tag.0 << OWNER_TAG_SHIFT | self.version
+        self.version << OWNER_VERSION_SHIFT | self.tag.0
     }
 
     const fn from_claim(word: u64) -> Self {
@@ -103,11 +103,6 @@ impl Owner {
 
     const fn claim(self) -> u64 {
         CLAIMED | self.tag.0 << VERSION_BITS | self.version
-    }
-
-    /// The tat word of this owner at `time`.
-    const fn tat(self, time: u64) -> u64 {
-        (time & TIME_MAX) << TIME_SHIFT | self.version & ((1 << TIME_SHIFT) - 1)
     }
 }
 
@@ -126,6 +121,11 @@ impl Held {
         } else {
             None
         }
+    }
+
+    /// The tat word of the same owner at `time`. A claim too has the version's low bits lowest.
+    const fn tat_at(self, time: u64) -> u64 {
+        (time & TIME_MAX) << TIME_SHIFT | self.tat & ((1 << TIME_SHIFT) - 1)
     }
 
     /// Whether it is nobody's.
@@ -159,8 +159,8 @@ impl KeyedEntry {
     /// A glance: whether the place may be this key's.
     #[inline]
     pub(crate) fn may_be(&self, tag: Tag) -> bool {
-        // Relaxed: `load` looks again.
-        Owner::from_owner_word(self.owner.load(Ordering::Relaxed)).is(tag)
+        // Relaxed: `load` looks again. The lower half of the word can be compared without a shift or a mask.
+        self.owner.load(Ordering::Relaxed) as u32 == tag.0 as u32
     }
 
     /// Owner and tat of one moment.
@@ -192,7 +192,7 @@ impl KeyedEntry {
     /// Moves the tat of the owner that `held` shows.
     #[inline]
     pub(crate) fn move_tat(&self, held: Held, time: u64) -> bool {
-        self.swap_tat(held, held.owner.tat(time))
+        self.swap_tat(held, held.tat_at(time))
     }
 
     /// Claims the place for `tag`; `Some`: what it then holds.
@@ -256,6 +256,18 @@ impl Default for KeyedEntry {
 mod tests {
     use super::*;
 
+    /// What an owner's place holds after its first admission.
+    fn held(owner: Owner, time: u64) -> Held {
+        let claimed = Held {
+            owner,
+            tat: owner.claim(),
+        };
+        Held {
+            owner,
+            tat: claimed.tat_at(time),
+        }
+    }
+
     /// R6: every field keeps its greatest value and leaves its neighbours alone.
     #[test]
     fn r6_fields_do_not_touch() {
@@ -268,11 +280,8 @@ mod tests {
                 assert_eq!(Owner::from_owner_word(owner.owner_word()), owner);
                 assert_eq!(Owner::from_claim(owner.claim()), owner);
                 for time in [0, 1, TIME_MAX - 1, TIME_MAX] {
-                    let held = Held {
-                        owner,
-                        tat: owner.tat(time),
-                    };
-                    assert_eq!(held.time(), Some(time));
+                    let held = held(owner, time);
+                    assert_eq!((held.time(), held.tat_at(time)), (Some(time), held.tat));
                 }
             }
         }
@@ -290,7 +299,7 @@ mod tests {
         };
         // Relaxed: nobody else.
         entry.owner.store(last.owner_word(), Ordering::Relaxed);
-        entry.tat.store(last.tat(5), Ordering::Relaxed);
+        entry.tat.store(held(last, 5).tat, Ordering::Relaxed);
         let held = entry.load();
         let claim = entry.claim(held, Tag(8)).expect("nobody else is here");
         assert!(entry.publish(claim) && entry.move_tat(claim, 9));

@@ -1,9 +1,12 @@
 //! Which places of a table a key can have.
 
 use crate::keyed::entry::{KeyedEntry, Tag};
+use core::hint::select_unpredictable;
 
+/// Places on one cache line.
+const LINE: usize = 4;
 /// Places side by side: two cache lines.
-pub(crate) const GROUP: usize = 8;
+pub(crate) const GROUP: usize = 2 * LINE;
 
 /// A key, mixed.
 #[derive(Clone, Copy, Debug)]
@@ -13,83 +16,101 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Mixes the bits, so that numbers in a row are as good as hashes: the finalizer of `SplitMix64` (G. Steele, D. Lea, C. Flood,
-    /// "Fast splittable pseudorandom number generators", 2014). One to one: no two keys get the same hash.
+    /// Mixes the bits, so that numbers in a row are as good as hashes: multiply, fold, multiply, the rounds of `SplitMix64` (G. Steele, D. Lea,
+    /// C. Flood, "Fast splittable pseudorandom number generators", 2014) without what only its last bits need. One to one: no two keys get the same hash.
     #[inline]
     pub(crate) const fn new(key: u64) -> Self {
-        let hash = (key ^ (key >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let hash = hash ^ (hash >> 31);
-        // Multiplied once more: keys with one tag are in different groups all the same.
-        let tag = Tag::new(hash.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let product = key.wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let hash = (product ^ (product >> 32)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        // Of the first product: keys with one tag differ below it, and so are in different groups all the same.
+        let tag = Tag::new(product);
         Self { hash, tag }
+    }
+
+    /// The place that shows the key's tag, of the two lines where the key begins: nearly all keys are there. Any other one of them
+    /// where none does; none where the table ends within a line.
+    ///
+    /// A large table waits for memory, and the processor works on the requests that follow as long as it has guessed right. So no
+    /// branch depends on what the places hold, and both lines are asked for at once.
+    #[inline]
+    pub(crate) fn likely(self, entries: &[KeyedEntry]) -> Option<&KeyedEntry> {
+        let (whole, _) = entries.as_chunks::<LINE>();
+        let [first, second] = self.lines(entries.len());
+        let (first, second) = (whole.get(first)?, whole.get(second)?);
+        let shown = |entry: &KeyedEntry| entry.may_be(self.tag);
+        let [_, a1, a2, a3] = first;
+        let [b0, b1, b2, b3] = second;
+        let (a1, a2, a3) = (shown(a1), shown(a2), shown(a3));
+        let (b0, b1, b2, b3) = (shown(b0), shown(b1), shown(b2), shown(b3));
+        let odd = usize::from(a1 | a3 | b1 | b3);
+        let upper = usize::from(a2 | a3 | b2 | b3);
+        select_unpredictable(b0 | b1 | b2 | b3, second, first).get(odd | upper << 1)
     }
 
     /// The two groups of places that the key can have; the second is empty where there is only one.
     #[inline]
     pub(crate) fn groups(self, entries: &[KeyedEntry]) -> [Group<'_>; 2] {
-        self.numbers(entries)
-            .map(|number| self.group(entries, number))
+        let [first, second] = self.lines(entries.len());
+        let group = |line| Group {
+            own: Line::new(line, entries),
+            other: Line::new(line ^ 1, entries),
+        };
+        if first == second {
+            return [group(first), Group::default()];
+        }
+        [group(first), group(second)]
     }
 
-    /// The place in each of its groups at which the key begins.
+    /// The numbers of the lines in which the key begins: of two groups, or one line twice where there is one group.
     #[inline]
-    pub(crate) fn homes(self, entries: &[KeyedEntry]) -> [usize; 2] {
-        self.numbers(entries)
-            .map(|number| number * GROUP + self.begin())
-    }
-
-    /// Where in a group the key begins: bits that chose neither group, unless there are millions.
-    #[inline]
-    const fn begin(self) -> usize {
-        (self.hash >> 32) as usize % GROUP
-    }
-
-    #[inline]
-    fn numbers(self, entries: &[KeyedEntry]) -> [usize; 2] {
-        let count = entries.len().div_ceil(GROUP);
-        let others = count.saturating_sub(1);
+    const fn lines(self, places: usize) -> [usize; 2] {
+        // The whole table is in memory: no overflow.
+        let count = places.wrapping_add(LINE - 1) / LINE;
         let first = scaled(self.hash >> 32, count);
-        let mut second = first + 1 + scaled(self.hash & u64::from(u32::MAX), others);
-        if second >= count {
-            second -= count;
+        let second = scaled(self.hash & 0xFFFF_FFFF, count);
+        // Seldom, where there are many groups.
+        if first ^ second < 2 {
+            let next = (first | 1) + 1;
+            let around = if first < 2 { first } else { 0 };
+            return [first, if next < count { next } else { around }];
         }
-        [first, if others == 0 { count } else { second }]
-    }
-
-    #[inline]
-    fn group(self, entries: &[KeyedEntry], number: usize) -> Group<'_> {
-        let start = number * GROUP;
-        let end = entries.len().min(start + GROUP);
-        let places = entries.get(start..end).unwrap_or_default();
-        let (lower, upper) = places
-            .split_at_checked(self.begin())
-            .unwrap_or((&[], places));
-        Group {
-            start,
-            upper,
-            lower,
-        }
+        [first, second]
     }
 }
 
-/// Places that lie side by side, in the order in which a key tries them: each key begins at one of its own, where it
-/// mostly is.
-#[derive(Clone, Copy, Debug)]
+/// Places that lie side by side, in the order in which a key tries them: the line that is its own, where it mostly is, and the
+/// other one.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Group<'a> {
-    start: usize,
-    upper: &'a [KeyedEntry],
-    lower: &'a [KeyedEntry],
+    own: Line<'a>,
+    other: Line<'a>,
 }
 
 impl<'a> Group<'a> {
     /// The places with their index in the table.
     #[inline]
     pub(crate) fn places(self) -> impl Iterator<Item = (usize, &'a KeyedEntry)> {
-        let upper = self.start + self.lower.len();
-        (upper..)
-            .zip(self.upper)
-            .chain((self.start..).zip(self.lower))
+        let Self { own, other } = self;
+        (own.start..)
+            .zip(own.places)
+            .chain((other.start..).zip(other.places))
+    }
+}
+
+/// A line, as far as the table has it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line<'a> {
+    start: usize,
+    places: &'a [KeyedEntry],
+}
+
+impl<'a> Line<'a> {
+    #[inline]
+    fn new(number: usize, entries: &'a [KeyedEntry]) -> Self {
+        let start = number * LINE;
+        let end = entries.len().min(start + LINE);
+        let places = entries.get(start..end).unwrap_or_default();
+        Self { start, places }
     }
 }
 

@@ -86,12 +86,16 @@ enum Step {
 }
 
 impl<'a> Table<'a> {
+    #[inline]
     pub(crate) fn acquire(self, key: u64, cost: u64, now: Nanos) -> Result<(), Rejected> {
         if cost == 0 {
             return Ok(());
         }
+        let key = Key::new(key);
+        // First, so that memory answers meanwhile.
+        let likely = key.likely(self.entries);
         let quota = self.shared.quota.load();
-        let (key, span) = (Key::new(key), quota.span(cost));
+        let span = quota.span(cost);
         if span > quota.tolerance {
             return Err(Rejected {
                 reason: Reason::Never,
@@ -103,25 +107,19 @@ impl<'a> Table<'a> {
             span,
             quota,
         };
-        match self.take_at_home(key, request) {
+        match likely.and_then(|entry| Self::take_at_once(key, entry, request)) {
             Some(decision) => decision,
             None => self.acquire_anywhere(key, request),
         }
     }
 
-    /// A request for a key that is where it begins, in either group. `None`: it is not, or somebody else was faster.
-    ///
-    /// Both places are looked at before either is judged: a table is larger than any cache, and so memory is waited for once.
+    /// A request for a key that is in `entry`. `None`: it is not, or somebody else was faster.
     #[inline]
-    fn take_at_home(self, key: Key, request: Request) -> Option<Result<(), Rejected>> {
-        let [first, second] = key.homes(self.entries).map(|index| self.entries.get(index));
-        let may_be = |entry: Option<&KeyedEntry>| entry.is_some_and(|entry| entry.may_be(key.tag));
-        let (in_first, in_second) = (may_be(first), may_be(second));
-        let entry = if in_first {
-            first
-        } else {
-            second.filter(|_| in_second)
-        }?;
+    fn take_at_once(
+        key: Key,
+        entry: &KeyedEntry,
+        request: Request,
+    ) -> Option<Result<(), Rejected>> {
         let held = entry.load();
         if !held.owner.is(key.tag) {
             return None;
@@ -378,7 +376,10 @@ impl Request {
                 })
                 .map(Nanos::new),
         };
-        if now.saturating_add(quota.tolerance) > TIME_MAX && !fault!("keyed_without_end") {
+        // Two times below 2^61 have a sum; all three are compared as one.
+        let limit = now.wrapping_add(quota.tolerance);
+        let in_time = now | quota.tolerance | limit <= TIME_MAX;
+        if !in_time && !fault!("keyed_without_end") {
             return Err(limited(None));
         }
         policy::admit(tat, now, span, quota.tolerance, 0).map_err(limited)

@@ -107,6 +107,14 @@ const FAULTS: &[(&str, &str)] = &[
         "keyed_no_version",
         "keyed::l1_l2_a_key_is_put_out_while_it_is_asked_for",
     ),
+    (
+        "keyed_torn_entry",
+        "keyed::l1_l2_a_key_is_put_out_of_a_whole_line",
+    ),
+    (
+        "keyed_no_version",
+        "keyed::l1_l2_a_key_is_put_out_of_a_whole_line",
+    ),
     ("tat_store", "token_bucket::l1_l3_t3_stale_times"),
     (
         "tat_store",

@@ -113,6 +113,32 @@ fn l1_l2_a_key_is_put_out_while_it_is_asked_for() {
     );
 }
 
+/// L1, L2: the same in a whole line, which is looked at without a branch: the key that asks is not there any more, or it is the one that
+/// takes. Bound 3.
+#[test]
+fn l1_l2_a_key_is_put_out_of_a_whole_line() {
+    let cases = ["stays", "put out"];
+    explore(
+        "l1_keyed_whole_line",
+        bound(3, Some(3)),
+        500,
+        &cases,
+        |sometimes| {
+            let limiter = limiter::<4>(2);
+            assert!(limiter.try_acquire(9, Nanos::new(0)).is_ok());
+            for key in [2, 3, 4] {
+                assert!(limiter.try_acquire(key, Nanos::new(150)).is_ok());
+            }
+            let admitted = both(&limiter, &[(9, 200), (9, 200), (9, 200)], &[(1, 200)]);
+            match admitted[..] {
+                [9, 9] => sometimes.reached("stays"),
+                [1] => sometimes.reached("put out"),
+                _ => panic!("admitted {admitted:?}"),
+            }
+        },
+    );
+}
+
 /// L1, L3: one place, two keys, one of them by a clock that is behind: what was taken before is not forgotten. Bound 3.
 #[test]
 fn l1_l3_put_out_and_back_by_a_stale_clock() {
