@@ -5,6 +5,7 @@
 //! position came before it ([`Delivery::previous`]), so that a hole is seen; and the store, which has everything, can always be asked.
 
 mod in_process;
+mod redis;
 mod relay;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use time::OffsetDateTime;
 use crate::store::{StoreError, StoredEvent};
 
 pub use in_process::InProcessBus;
+pub use redis::{RedisBus, RedisBusOptions};
 pub use relay::{Relay, RelayError, RelayOptions, RelaySnapshot, Round};
 
 /// Why the bus did not do it.
@@ -74,7 +76,7 @@ pub struct BusOptions {
     pub reclaim_after: Duration,
     /// An event that was handed out so many times and never acknowledged is parked: it may be what kills its consumers.
     pub max_attempts: u32,
-    /// At most so many events are kept. Those that a group has not had yet go last; a group that is further behind finds a hole.
+    /// At most so many events are kept, handled or not: a group that is further behind finds a hole.
     pub retained: usize,
 }
 

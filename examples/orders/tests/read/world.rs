@@ -70,12 +70,20 @@ impl World {
 
     pub async fn postgres() -> Result<Self> {
         let engine = PostgresEngine::shared().await?;
-        let url = engine.fresh_database().await?;
-        let (store, model) = on_postgres(&url).await?;
+        let world = Self::on(&engine.fresh_database().await?).await?;
+        Ok(Self {
+            _postgres: Some(engine),
+            ..world
+        })
+    }
+
+    /// On a database that somebody else keeps.
+    pub async fn on(url: &str) -> Result<Self> {
+        let (store, model) = on_postgres(url).await?;
         Ok(Self {
             store,
             model,
-            _postgres: Some(engine),
+            _postgres: None,
             _folder: None,
         })
     }
