@@ -6,8 +6,8 @@ use crate::concurrency::Concurrency;
 use crate::config;
 use crate::errors;
 use crate::limiter::{RateLimiter, quota};
-use crate::listeners::{Listeners, tell_of_board};
-use fuseboard::{BoardError, BoardOptions, WhenDifferent};
+use crate::listeners::{Fields, Listeners, fields, tell_of_board};
+use fuseboard::{BoardError, BoardOptions, TransitionCursor, WhenDifferent};
 use fuseboard_core::ClaimError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -68,6 +68,30 @@ impl Board {
 
     fn is_shared(&self) -> bool {
         self.0.is_shared()
+    }
+
+    /// The changes after `cursor`, each with its process; how many more there were; and the cursor for the next time.
+    fn transitions_since(&self, cursor: Option<[u64; 2]>) -> (Vec<(u64, Fields)>, u64, [u64; 2]) {
+        let mut cursor = cursor.map_or(TransitionCursor::OLDEST, TransitionCursor::from_words);
+        let found = self.0.transitions_since(&mut cursor);
+        let changes = found.transitions.iter().map(|change| {
+            let name = change.name.to_string();
+            (change.process, fields(&name, &change.transition))
+        });
+        (changes.collect(), found.lost, cursor.to_words())
+    }
+
+    fn transitions_end(&self) -> [u64; 2] {
+        self.0.transitions_end().to_words()
+    }
+
+    /// Number, process id and whether it lives, of each attached process.
+    fn attached(&self) -> Vec<(u16, u32, bool)> {
+        let attached = self.0.attached();
+        let fields = attached
+            .iter()
+            .map(|one| (one.owner.index(), one.process, one.is_alive));
+        fields.collect()
     }
 
     #[expect(

@@ -13,8 +13,9 @@ use crate::listeners::{Listeners, Telling};
 use crate::permit::Permit;
 use crate::states;
 use fuseboard_core::{CircuitBreaker, Nanos, RawPermit, Rejected, State};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Arc, OnceLock};
 
@@ -90,6 +91,10 @@ impl Breaker {
 #[pymethods]
 impl Breaker {
     #[new]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "Python's constructor has named ones"
+    )]
     fn new(
         name: String,
         settings: &Bound<'_, PyDict>,
@@ -98,10 +103,18 @@ impl Breaker {
         listeners: Vec<Py<PyAny>>,
         event: Py<PyAny>,
         clock: Option<Bound<'_, PyAny>>,
+        saved: Option<(Bound<'_, PyBytes>, Bound<'_, PyAny>)>,
     ) -> PyResult<Self> {
+        let py = settings.py();
         let time = TimeSource::new(clock)?;
-        let words = CircuitBreaker::try_new(config::core(&config::breaker(settings)?))
-            .map_err(|error| errors::from_core(settings.py(), error))?;
+        let mut words = CircuitBreaker::try_new(config::core(&config::breaker(settings)?))
+            .map_err(|error| errors::from_core(py, error))?;
+        if let Some((saved, away)) = saved {
+            let (now, away) = (time.now(py, Precision::Fine)?, config::span("away", &away)?);
+            words
+                .restore(saved.as_bytes(), now, away)
+                .map_err(|error| errors::config(py, "saved", format!("saved: {error}")))?;
+        }
         Ok(Self {
             place: Place::Own(Box::new(words), OnceLock::new()),
             name,
@@ -157,6 +170,20 @@ impl Breaker {
 
     fn state(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         states::member(py, self.place.state())
+    }
+
+    fn check(&self, py: Python<'_>) -> PyResult<()> {
+        let answer = self.place.check(self.now(py)?);
+        answer.map_err(|no| self.refusal(py, no))
+    }
+
+    fn save<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        match self.place.save(self.time.now(py, Precision::Fine)?) {
+            Some(saved) => Ok(PyBytes::new(py, &saved)),
+            None => Err(PyTypeError::new_err(
+                "a breaker on a board cannot be saved: the board keeps it for the next process",
+            )),
+        }
     }
 
     fn snapshot(&self, py: Python<'_>) -> PyResult<SnapshotFields> {

@@ -221,6 +221,16 @@ impl RateLimiter {
         }
     }
 
+    fn acquire_up_to(&self, py: Python<'_>, max: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let max = config::integer("max", max)?;
+        Ok(self.words.acquire_up_to(max, self.now(py)?))
+    }
+
+    fn drain(&self, py: Python<'_>) -> PyResult<()> {
+        self.words.drain(self.now(py)?);
+        Ok(())
+    }
+
     fn refund(&self, py: Python<'_>, cost: &Bound<'_, PyAny>) -> PyResult<()> {
         let now = self.now(py)?;
         self.words.refund(config::integer("cost", cost)?, now);

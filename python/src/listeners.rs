@@ -47,20 +47,34 @@ impl<'a, 'py> Telling<'a, 'py> {
     }
 }
 
+/// A change as `fuseboard._events.transition` takes it.
+pub(crate) type Fields = (
+    String,
+    &'static str,
+    &'static str,
+    u32,
+    u64,
+    &'static str,
+    (u64, u64, u64),
+);
+
+pub(crate) fn fields(name: &str, transition: &Transition) -> Fields {
+    let counts = transition.counts;
+    (
+        name.to_owned(),
+        transition.from.as_str(),
+        transition.to.as_str(),
+        transition.generation,
+        transition.at.get(),
+        transition.cause.as_str(),
+        (counts.calls, counts.failures, counts.slow),
+    )
+}
+
 impl Listeners {
     fn tell(&self, py: Python<'_>, name: &str, transition: &Transition) -> PyResult<()> {
         let event = self.event.bind(py);
-        let counts = transition.counts;
-        let argument = event.call1((
-            name,
-            transition.from.as_str(),
-            transition.to.as_str(),
-            transition.generation,
-            transition.at.get(),
-            transition.cause.as_str(),
-            (counts.calls, counts.failures, counts.slow),
-        ));
-        let argument = match argument {
+        let argument = match event.call1(fields(name, transition)) {
             Ok(argument) => argument,
             Err(error) => return errors::contain(py, error, event),
         };

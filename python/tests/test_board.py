@@ -339,3 +339,56 @@ def test_the_message_of_a_used_up_bucket_names_it(board: Board) -> None:
     bucket.admit()
     with pytest.raises(RateLimitedError, match="rate limiter 'api': used up; retry after"):
         bucket.admit()
+
+
+def test_the_changes_that_any_process_caused(board: Board) -> None:
+    breaker = board.breaker("payments", minimum_requests=2)
+    cursor = board.transitions_end()
+    breaker.force_open()
+
+    def reset() -> int:
+        board.breaker("payments", minimum_requests=2).reset()
+        return 0
+
+    assert in_child(reset) == 0
+    found = board.transitions_since(cursor)
+    assert [change.transition.to_state for change in found.transitions] == ["forced_open", "closed"]
+    assert found.transitions[0].process == os.getpid() != found.transitions[1].process
+    assert {change.transition.name for change in found.transitions} == {"payments"}
+    assert found.lost == 0
+    assert board.transitions_since(found.cursor).transitions == ()
+    kept = pickle.loads(pickle.dumps(found.cursor))
+    for _ in range(200):
+        breaker.force_open()
+        breaker.reset()
+    flood = board.transitions_since(kept)
+    assert len(flood.transitions) + flood.lost == 400
+    assert len(board.transitions_since().transitions) == 128
+
+
+def test_who_is_attached(board: Board) -> None:
+    board.breaker("payments")
+    (one,) = board.attached()
+    assert (one.process, one.is_alive) == (os.getpid(), True)
+
+
+def test_a_boards_breaker_is_not_saved(board: Board) -> None:
+    with pytest.raises(TypeError, match="the board keeps it"):
+        board.breaker("payments").save()
+    with pytest.raises(TypeError, match="saved cannot be given with a board"):
+        CircuitBreaker("payments", board=board, saved=b"")
+
+
+def test_check_stats_and_the_rest_on_a_board(board: Board) -> None:
+    breaker = board.breaker("payments", minimum_requests=2)
+    breaker.check()
+    trip(breaker)
+    with pytest.raises(CircuitOpenError):
+        breaker.check()
+    breaker.reset()
+    breaker.call(len, "")
+    assert breaker.stats().calls == 1
+    bucket = board.token_bucket("quota", 10, per=10**6)
+    assert bucket.try_acquire_up_to(4) == 4
+    bucket.drain()
+    assert bucket.available() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -303,3 +304,73 @@ def test_latency_of_calls_that_began_before_it_was_asked_for(make: MakeBreaker) 
     seen = breaker.latency()
     assert seen is not None
     assert seen.count == 1
+
+
+def test_check_takes_no_place(make: MakeBreaker, clock: ManualClock) -> None:
+    """B4: whoever only asks leaves the probe to the one who calls."""
+    breaker = make(half_open_requests=1)
+    breaker.check()
+    trip(breaker)
+    with pytest.raises(CircuitOpenError, match="retry after 30 s"):
+        breaker.check()
+    clock.advance(30)
+    breaker.check()
+    breaker.check()
+    permit = breaker.acquire()
+    with pytest.raises(CircuitOpenError) as caught:
+        breaker.check()
+    assert caught.value.reason == "half_open_full"
+    permit.cancel()
+    assert breaker.snapshot().totals.rejected == 0
+
+
+def test_stats_are_what_is_judged(make: MakeBreaker) -> None:
+    breaker = make(minimum_requests=10)
+    breaker.call(len, "")
+    with pytest.raises(OSError, match="down"):
+        breaker.call(fail)
+    stats = breaker.stats()
+    assert (stats.calls, stats.failures, stats.failure_rate) == (2, 1, 0.5)
+
+
+def test_saved_and_gone_on_with(make: MakeBreaker) -> None:
+    before = ManualClock(10**12)
+    breaker = make(clock=before)
+    trip(breaker)
+    before.advance(10)
+    saved = breaker.save()
+    after = ManualClock(10**9 * 10**6)
+    again = make(clock=after, saved=saved, away=5)
+    assert (again.state, again.snapshot().retry_after) == ("open", 15)
+    assert again.snapshot().totals == breaker.snapshot().totals
+    after.advance(15)
+    again.acquire().cancel()
+
+
+@pytest.mark.parametrize(
+    ("saved", "settings", "why"),
+    [
+        (b"", {}, "not a saved breaker"),
+        (b"what is this" * 20, {}, "not a saved breaker"),
+        (CircuitBreaker("other").save()[:-3], {}, "not a saved breaker"),
+        (CircuitBreaker("other").save(), {"window_size": 7}, "another window"),
+    ],
+)
+def test_what_cannot_be_gone_on_with(
+    make: MakeBreaker, saved: bytes, settings: dict[str, float], why: str
+) -> None:
+    with pytest.raises(ConfigError, match=why) as caught:
+        make(saved=saved, **settings)
+    assert caught.value.field == "saved"
+
+
+def test_forced_open_until_a_time_of_day(make: MakeBreaker, clock: ManualClock) -> None:
+    breaker = make()
+    breaker.force_open(until=datetime.now(UTC) + timedelta(hours=1))
+    waiting = breaker.snapshot().retry_after
+    assert waiting is not None and 3590 < waiting <= 3600
+    breaker.force_open(until=datetime.now() - timedelta(hours=1))
+    breaker.acquire().success()
+    assert breaker.state == "half_open"
+    with pytest.raises(TypeError, match="not both"):
+        breaker.force_open(1, until=datetime.now(UTC))

@@ -212,3 +212,16 @@ def test_concurrency_configure() -> None:
         assert limit.try_acquire() is None
         permit.release()
     assert limit.try_acquire() is not None
+
+
+def test_as_many_as_there_are_and_none(clock: ManualClock) -> None:
+    bucket = TokenBucketRateLimiter(10, clock=clock)
+    assert bucket.try_acquire_up_to(4) == 4
+    assert bucket.try_acquire_up_to(100) == 6
+    assert bucket.try_acquire_up_to(1) == 0
+    clock.advance(0.5)
+    assert bucket.available() == 5
+    bucket.drain()
+    assert bucket.available() == 0
+    clock.advance(0.1)
+    assert bucket.available() == 1

@@ -18,7 +18,18 @@ from ._errors import (
     Reason,
     RejectedError,
 )
-from ._events import Cause, CircuitState, Counts, Snapshot, Totals, Transition
+from ._events import (
+    AttachedProcess,
+    BoardTransition,
+    BoardTransitions,
+    Cause,
+    CircuitState,
+    Counts,
+    Snapshot,
+    Totals,
+    Transition,
+    TransitionCursor,
+)
 from ._fallback import Fallback
 from ._hedge import Hedge
 from ._keyed import Key, KeyedRateLimiter
@@ -42,10 +53,13 @@ __all__ = [
     "AdaptivePermit",
     "AdaptiveSettings",
     "Algorithm",
+    "AttachedProcess",
     "Backoff",
-    "CallTimeoutError",
     "Board",
     "BoardError",
+    "BoardTransition",
+    "BoardTransitions",
+    "CallTimeoutError",
     "Cause",
     "CircuitBreaker",
     "CircuitOpenError",
@@ -84,6 +98,7 @@ __all__ = [
     "TokenBucketRateLimiter",
     "Totals",
     "Transition",
+    "TransitionCursor",
     "WhenDifferent",
     "Window",
 ]

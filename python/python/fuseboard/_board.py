@@ -12,7 +12,14 @@ from . import _native
 from ._classify import ExceptionFilter
 from ._durations import Duration
 from ._errors import BoardError
-from ._events import Transition
+from ._events import (
+    AttachedProcess,
+    BoardTransition,
+    BoardTransitions,
+    Transition,
+    TransitionCursor,
+    transition,
+)
 
 if TYPE_CHECKING:
     from ._breaker import CircuitBreaker, Settings
@@ -105,6 +112,24 @@ class Board:
     def shared(self) -> bool:
         """Whether other processes can see it."""
         return self._core.is_shared()
+
+    def transitions_since(self, cursor: TransitionCursor | None = None) -> BoardTransitions:
+        """The changes of all breakers that came after `cursor`, whichever process caused them; without one,
+        the oldest that the board keeps: it keeps the last 128.
+
+        This is how a process learns of what others caused: `listeners` hear only their own.
+        """
+        found, lost, [following, gaps] = self._core.transitions_since(cursor)
+        changes = (BoardTransition(process, transition(*fields)) for process, fields in found)
+        return BoardTransitions(tuple(changes), lost, TransitionCursor(following, gaps))
+
+    def transitions_end(self) -> TransitionCursor:
+        """The cursor of somebody who wants to know only what changes from now on."""
+        return TransitionCursor(*self._core.transitions_end())
+
+    def attached(self) -> list[AttachedProcess]:
+        """The processes that are attached. One attaches when it first claims a name; looking attaches nobody."""
+        return [AttachedProcess(*fields) for fields in self._core.attached()]
 
     def breaker(
         self,

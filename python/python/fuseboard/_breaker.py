@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
@@ -89,9 +91,11 @@ class CircuitBreaker:
         board: Shares it with all processes that use the same `Board` and name.
         when_different: Where it runs on the board with other settings: `"refuse"` raises, `"update"` takes these
             over and keeps the state, `"keep"` leaves them as they are.
+        saved: Goes on with what `save()` gave; the window must be of the same kind and size.
+        away: How long that is ago.
 
     Raises:
-        ConfigError: A value is out of its range.
+        ConfigError: A value is out of its range, or `saved` is not what such a breaker gave.
         BoardError: On the board it runs with other settings, or all slots are taken.
         TypeError: A value has the wrong type.
     """
@@ -136,6 +140,8 @@ class CircuitBreaker:
         clock: Clock = None,
         board: Board | None = None,
         when_different: WhenDifferent = "refuse",
+        saved: bytes | None = None,
+        away: Duration = 0.0,
     ) -> None:
         if not isinstance(name, str):
             raise TypeError(f"name must be a str, not {type(name).__name__}")
@@ -172,11 +178,20 @@ class CircuitBreaker:
         classify = classifier(failures, ignore)
         if board is None:
             self._core = _native.Breaker(
-                name, self._settings, classify, is_failure, told, transition, clock
+                name,
+                self._settings,
+                classify,
+                is_failure,
+                told,
+                transition,
+                clock,
+                None if saved is None else (saved, away),
             )
             self._pickled = None
         else:
             system_clock(clock)
+            if saved is not None:
+                raise TypeError("saved cannot be given with a board: it keeps the breaker itself")
             self._core = board._core.breaker(
                 name, self._settings, when_different, classify, is_failure, told, transition
             )
@@ -211,6 +226,28 @@ class CircuitBreaker:
             Counts(*window),
             Totals(*totals),
         )
+
+    def stats(self) -> Counts:
+        """What is judged at the moment: `snapshot().window`."""
+        return self.snapshot().window
+
+    def check(self) -> None:
+        """Whether a call would be admitted now. It takes no probe's place, and the call itself may still be
+        rejected.
+
+        Raises:
+            CircuitOpenError: Not now.
+        """
+        self._core.check()
+
+    def save(self) -> bytes:
+        """State, window and totals as bytes, for `CircuitBreaker(..., saved=...)` in a later process. Probes in
+        flight are not kept.
+
+        Raises:
+            TypeError: It is on a board, which keeps it.
+        """
+        return self._core.save()
 
     def latency(self) -> Latency | None:
         """How long calls took that ended in success or failure; `None` unless `record_latency` is on."""
@@ -282,8 +319,16 @@ class CircuitBreaker:
     ) -> Awaitable[Literal[False]]:
         return _leaving(self._entered.pop(sys._getframe(1)), kind, exception, traceback)
 
-    def force_open(self, duration: Duration | None = None) -> None:
-        """Rejects every call until `reset`, or for a `duration`, after which the next call is a probe."""
+    def force_open(
+        self, duration: Duration | None = None, *, until: datetime | None = None
+    ) -> None:
+        """Rejects every call until `reset`; or for a `duration`, or `until` a time of day, after which the next
+        call is a probe.
+        """
+        if until is not None:
+            if duration is not None:
+                raise TypeError("force_open takes a duration or until, not both")
+            duration = max(0.0, until.timestamp() - time.time())
         self._core.force_open(duration)
 
     def disable(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class CircuitState(StrEnum):
@@ -109,6 +110,48 @@ class Transition:
     cause: Cause
     counts: Counts
     """What was judged: the window for a trip, the round's probes for a decision in half-open."""
+
+
+class TransitionCursor(NamedTuple):
+    """How far somebody has read a board's changes. A plain value: keep it for the next time."""
+
+    next: int
+    gaps: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoardTransition:
+    """A change of state that a process of a board caused."""
+
+    process: int
+    """Its process id, in its own namespace of ids."""
+    transition: Transition
+
+
+@dataclass(frozen=True, slots=True)
+class BoardTransitions:
+    """What has changed on a board since somebody last asked."""
+
+    transitions: tuple[BoardTransition, ...]
+    """Oldest first. One that was just being told comes with the next call, perhaps after newer ones."""
+    lost: int
+    """How many more there were: overwritten before they were read, or never finished because their
+    process was stopped or killed.
+    """
+    cursor: TransitionCursor
+    """For the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedProcess:
+    """A process that is attached to a board, or that died without leaving."""
+
+    owner: int
+    """Its number on the board."""
+    process: int
+    """Its process id, in its own namespace of ids."""
+    is_alive: bool
+    """What a dead one held is given back when somebody finds a limit full."""
 
 
 def transition(

@@ -207,6 +207,14 @@ class TokenBucketRateLimiter(_Bucket):
             self._pickled = (board, name, rate, per, burst)
         super().__init__(name, native, clock, _refill(rate, per, burst))
 
+    def try_acquire_up_to(self, most: int) -> int:
+        """Takes as many units as there are, `most` at most, and says how many."""
+        return self._limiter.acquire_up_to(most)
+
+    def drain(self) -> None:
+        """Empties the bucket: say, when the callee answers that it has had too much."""
+        self._limiter.drain()
+
     def configure(self, rate: int, per: Duration = 1.0, burst: int | None = None) -> None:
         """Changes the quota and keeps what was used of it."""
         burst = rate if burst is None else burst

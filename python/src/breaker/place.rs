@@ -9,7 +9,7 @@ use crate::listeners::stop_of_this_thread;
 use fuseboard::CircuitBreakerConfig;
 use fuseboard_core::{
     CircuitBreaker, ConfigError, LatencyHistogram, LatencySnapshot, Nanos, Observer, Outcome,
-    RawPermit, Rejected, Settled, Snapshot, State,
+    RawPermit, Rejected, Saved, Settled, Snapshot, State,
 };
 use pyo3::prelude::*;
 use std::sync::OnceLock;
@@ -173,6 +173,24 @@ impl Place {
             Self::Own(words, _) => words.snapshot(now),
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
             Self::Board { breaker, .. } => breaker.snapshot(),
+        }
+    }
+
+    /// What a request would be told, without asking for it.
+    pub(crate) fn check(&self, now: Nanos) -> Result<(), Rejected> {
+        match self {
+            Self::Own(words, _) => words.check(now),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::Board { breaker, .. } => breaker.check(),
+        }
+    }
+
+    /// Its state as bytes; a board's is in the board.
+    pub(crate) fn save(&self, now: Nanos) -> Option<Saved> {
+        match self {
+            Self::Own(words, _) => Some(words.save(now)),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::Board { .. } => None,
         }
     }
 

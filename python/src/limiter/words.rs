@@ -122,6 +122,32 @@ impl Words {
         }
     }
 
+    /// As many as there are, up to `max`. Of token buckets.
+    pub(super) fn acquire_up_to(&self, max: u64, now: Nanos) -> u64 {
+        match self {
+            Self::TokenBucket(words) => words.try_acquire_up_to(max, now),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::OnBoard(bucket, board) => on_board(bucket, board).map_or(0, |words| {
+                words.try_acquire_up_to(max, system_now(Precision::Fine))
+            }),
+            _ => 0,
+        }
+    }
+
+    /// Empties a token bucket.
+    pub(super) fn drain(&self, now: Nanos) {
+        match self {
+            Self::TokenBucket(words) => words.drain(now),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Self::OnBoard(bucket, board) => {
+                if let Some(words) = on_board(bucket, board) {
+                    words.drain(system_now(Precision::Fine));
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// A log keeps what it has.
     pub(super) fn refund(&self, cost: u64, now: Nanos) {
         each_kind!(self, _log => (),
