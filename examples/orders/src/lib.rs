@@ -13,6 +13,7 @@ pub mod command;
 pub mod context;
 pub mod edge;
 pub mod engine;
+pub mod fulfilment;
 pub mod money;
 pub mod observe;
 pub mod order;

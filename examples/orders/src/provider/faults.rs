@@ -149,10 +149,8 @@ impl Script {
     /// Whether what has this id is declined for good: the same for each request with it.
     pub(super) fn declines(&self, id: uuid::Uuid) -> bool {
         let rate = self.script().0.decline_rate;
-        let (low, _) = id.as_u64_pair();
-        let (_, high) = id.as_u64_pair();
-        // Of a random id nearly all bits are random.
-        let drawn = StdRng::seed_from_u64(low ^ high.rotate_left(32)).random::<f64>();
+        let (high, low) = id.as_u64_pair();
+        let drawn = StdRng::seed_from_u64(high ^ low.rotate_left(32)).random::<f64>();
         drawn < rate
     }
 
