@@ -28,7 +28,7 @@ use crate::store::{
 pub use error::CommandError;
 pub use handler::{Answer, CommandHandler};
 pub use idempotency::CommandKey;
-pub use loading::SNAPSHOT_EVERY;
+pub use loading::{SNAPSHOT_EVERY, SNAPSHOT_SCHEMA};
 pub use routes::{MAX_BODY, routes};
 
 /// Where a command comes from.

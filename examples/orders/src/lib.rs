@@ -8,6 +8,7 @@
 //! ```
 
 pub mod auth;
+pub mod bench;
 pub mod bus;
 pub mod command;
 pub mod context;

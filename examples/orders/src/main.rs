@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use orders::bench::{self, BenchSettings};
 use orders::provider::{payment, shipping};
 use orders::serve;
 use orders::settings::{Role, Settings};
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Serves everything in this process.
     Serve(Settings),
+    /// Measures the write side on a PostgreSQL of its own and on a file, and prints a table.
+    Bench(BenchSettings),
     /// One region of a payment provider, with faults by script.
     PaymentProvider(payment::Args),
     /// A carrier, with faults by script.
@@ -57,6 +60,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         .build()?;
     match command {
         Command::Serve(settings) => runtime.block_on(serve::run(Role::Everything, settings))?,
+        Command::Bench(settings) => runtime.block_on(bench::run(settings))?,
         Command::PaymentProvider(args) => runtime.block_on(payment::run(args))?,
         Command::ShippingProvider(args) => runtime.block_on(shipping::run(args))?,
     }

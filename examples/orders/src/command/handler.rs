@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::{CommandContext, CommandError, CommandKey, CommandService, Executed};
+use crate::context::RequestContext;
 use crate::order::{Order, OrderCommand, OrderEvent, OrderStatus, decode, evolve};
 use crate::payment::{PaymentError, Payments};
 use crate::problem::Problem;
@@ -58,7 +59,8 @@ pub struct CommandHandler {
 const LATER: Duration = Duration::from_secs(1);
 
 impl CommandHandler {
-    /// Commands are answered within `patience`, of which the providers have at most three quarters.
+    /// Commands are answered within `patience`, or within what is left of the request's own time when that is less; of it the
+    /// providers have at most three quarters.
     pub fn new(
         service: CommandService,
         payments: Arc<dyn Payments>,
@@ -79,7 +81,11 @@ impl CommandHandler {
     }
 
     pub(super) async fn handle(&self, wanted: Wanted) -> Result<Answer, Problem> {
-        let deadline = Instant::now() + self.patience;
+        let patience = RequestContext::current().remaining(self.patience);
+        if patience.is_zero() {
+            return Err(too_late());
+        }
+        let deadline = Instant::now() + patience;
         let Wanted {
             owner,
             order_id,
@@ -121,7 +127,9 @@ impl CommandHandler {
             Ok(Err(error)) => return Err(error.into()),
         };
         if answer.status == StatusCode::ACCEPTED {
-            self.follow(answer, &context, deadline).await
+            // The rest of the time is for the store.
+            let until = deadline - patience / 4;
+            self.follow(answer, &context, until, deadline).await
         } else {
             Ok(answer)
         }
@@ -133,6 +141,7 @@ impl CommandHandler {
         &self,
         asked: Answer,
         context: &CommandContext,
+        until: Instant,
         deadline: Instant,
     ) -> Result<Answer, Problem> {
         if asked.is_replay
@@ -141,8 +150,7 @@ impl CommandHandler {
             return answer;
         }
         let order_id = asked.order.order_id;
-        // The rest of the time is for the store.
-        let outcome = match self.ask(&asked.order, deadline - self.patience / 4).await {
+        let outcome = match self.ask(&asked.order, until).await {
             Ok(outcome) => outcome,
             Err(retry_after) => {
                 return Ok(Answer {

@@ -43,17 +43,29 @@ pub fn last_lines(log: &Path) -> String {
 
 /// Sends a signal to a server and to the processes that it has started.
 pub fn signal_all(child: &Child, signal: Signal) -> Result<()> {
-    // The parent first, so that it starts no more of them.
-    signal_one(child, signal)?;
-    let id = child.id();
-    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-    for number in children.split_ascii_whitespace() {
-        if let Some(pid) = number.parse().ok().and_then(Pid::from_raw) {
-            // It may have ended by itself.
-            let _ = kill_process(pid, signal);
-        }
+    // Its children are listed while it is there, and it goes first, so that it starts no more of them; but a process that is killed
+    // has no children any more: so it is stopped for that.
+    if signal == Signal::KILL {
+        signal_one(child, Signal::STOP)?;
+    } else {
+        signal_one(child, signal)?;
+    }
+    for pid in children(child) {
+        // It may have ended by itself.
+        let _ = kill_process(pid, signal);
+    }
+    if signal == Signal::KILL {
+        signal_one(child, signal)?;
     }
     Ok(())
+}
+
+fn children(child: &Child) -> Vec<Pid> {
+    let id = child.id();
+    let list = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    list.split_ascii_whitespace()
+        .filter_map(|number| Pid::from_raw(number.parse().ok()?))
+        .collect()
 }
 
 /// Sends a signal to a server alone.
@@ -64,8 +76,6 @@ pub fn signal_one(child: &Child, signal: Signal) -> Result<()> {
 /// `kill -9` to the server and all its processes.
 pub fn kill(child: &mut Child) -> Result<()> {
     if child.try_wait()?.is_none() {
-        // Stopped first: what dies while its parent runs would be started anew.
-        signal_all(child, Signal::STOP)?;
         signal_all(child, Signal::KILL)?;
     }
     child.wait().context("cannot wait for the server")?;
@@ -82,4 +92,42 @@ pub async fn ended(child: &mut Child) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_killed_server_leaves_none_of_its_processes() -> Result<()> {
+        let folder = tempfile::TempDir::new()?;
+        for _ in 0..20 {
+            let mut command = Command::new("sh");
+            command.args(["-c", "sleep 600 & sleep 600 & wait"]);
+            let mut server = spawn(command, &folder.path().join("log"))?;
+            let begin = Instant::now();
+            while children(&server).len() < 2 {
+                assert!(begin.elapsed() < PATIENCE, "it started nothing");
+            }
+            let started = children(&server);
+            kill(&mut server)?;
+            for pid in started {
+                assert!(ends(pid), "{pid:?} is left");
+            }
+        }
+        Ok(())
+    }
+
+    /// A signal takes a moment to do its work; and whoever adopts it may not have looked yet.
+    fn ends(pid: Pid) -> bool {
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(5) {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+            if stat.map_or(true, |stat| stat.contains(") Z ")) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        false
+    }
 }

@@ -96,6 +96,8 @@ impl GuardedStore {
         guard: StoreGuard,
     ) -> Result<Self, PipelineError> {
         let config = CircuitBreakerConfig {
+            // A store that is away answers late: with the usual 20 it would be many seconds until it is left alone.
+            minimum_requests: 10,
             open_timeout: guard.open_timeout,
             open_backoff: 2.0,
             open_timeout_max: guard.open_timeout * 8,

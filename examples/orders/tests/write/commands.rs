@@ -400,14 +400,14 @@ async fn a_store_that_fails_is_left_alone() {
     }
     assert_eq!(
         failing.calls(),
-        20,
-        "the fewest calls that a breaker judges"
+        10,
+        "the fewest calls that its breaker judges"
     );
     assert!(rejected.unwrap() > Duration::from_secs(60));
-    assert_eq!(guarded.snapshot().rejected, 80);
+    assert_eq!(guarded.snapshot().rejected, 90);
     // Whether it is there is still asked.
     assert!(guarded.ping().await.is_err());
-    assert_eq!(failing.calls(), 21);
+    assert_eq!(failing.calls(), 11);
 
     let failing = Failing::new(&stand.store, 100, 0);
     let guarded = GuardedStore::new(Arc::clone(&failing), guard).unwrap();

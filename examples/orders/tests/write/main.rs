@@ -3,6 +3,7 @@
 mod commands;
 mod domain;
 mod gaps;
+mod routes;
 mod snapshots;
 mod store;
 mod support;

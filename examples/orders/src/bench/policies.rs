@@ -1,0 +1,112 @@
+//! What the policies themselves take of a request: calls through them to a store that answers at once, less the same calls without them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::report::Row;
+use super::{context, create};
+use crate::command::CommandService;
+use crate::store::{
+    Appended, CommandResult, EventStore, GuardedStore, Heads, NewEvent, Snapshot, SnapshotStore,
+    StoreError, StoreGuard, StoredEvent,
+};
+
+/// Commands in one round, and rounds; the fastest counts: what others take of the machine only ever adds.
+const COMMANDS: u32 = 4_000;
+const ROUNDS: u32 = 9;
+
+/// Compares them to a request's time.
+pub async fn measure(request: Duration) -> Result<Vec<Row>> {
+    let bare: Arc<dyn EventStore> = Arc::new(NoStore);
+    let guarded = Arc::new(GuardedStore::new(Arc::new(NoStore), StoreGuard::default())?);
+    let (bare, guarded) = (CommandService::new(bare), CommandService::new(guarded));
+    let (mut without, mut with) = (Duration::MAX, Duration::MAX);
+    // In turns, so that both see the same machine.
+    for _ in 0..ROUNDS {
+        without = without.min(round(&bare).await?);
+        with = with.min(round(&guarded).await?);
+    }
+    let policies = with.saturating_sub(without) / COMMANDS;
+    let share = policies.as_secs_f64() / request.as_secs_f64() * 100.0;
+    let value = format!("{:.2} us", policies.as_secs_f64() * 1e6);
+    let what = "both store calls of a command: timeouts, retry with budget, breaker, bulkhead";
+    let whole = "their share of a request of one client, PostgreSQL";
+    let share = format!("{share:.2} %");
+    Ok(vec![
+        Row::text("policies", what, &value),
+        Row::text("policies", whole, &share).target("less than 1 %"),
+    ])
+}
+
+async fn round(service: &CommandService) -> Result<Duration> {
+    let begin = Instant::now();
+    for _ in 0..COMMANDS {
+        let order_id = Uuid::nil();
+        service
+            .execute(order_id, &create(order_id), &context(), None)
+            .await?;
+    }
+    Ok(begin.elapsed())
+}
+
+/// Answers at once, and forgets.
+struct NoStore;
+
+#[async_trait]
+impl EventStore for NoStore {
+    async fn append(
+        &self,
+        _: Uuid,
+        expected_version: u64,
+        events: &[NewEvent],
+        _: Option<&CommandResult>,
+    ) -> Result<Appended, StoreError> {
+        Ok(Appended {
+            version: expected_version + events.len() as u64,
+            position: 1,
+        })
+    }
+
+    async fn load(&self, _: Uuid, _: u64, _: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn read_all(&self, _: u64, _: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn heads(&self) -> Result<Heads, StoreError> {
+        Ok(Heads {
+            head: 0,
+            safe: 0,
+            oldest_transaction: Duration::ZERO,
+        })
+    }
+
+    async fn command_result(&self, _: &str) -> Result<Option<CommandResult>, StoreError> {
+        Ok(None)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SnapshotStore for NoStore {
+    async fn save(&self, _: &Snapshot) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn find(&self, _: Uuid) -> Result<Option<Snapshot>, StoreError> {
+        Ok(None)
+    }
+
+    async fn forget(&self, _: Uuid) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
