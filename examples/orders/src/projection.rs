@@ -20,12 +20,13 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::bus::{BusError, Checkpoint, Delivery, EventBus};
+use crate::observe::trace::handling;
 use crate::store::{EventStore, StoreError, StoredEvent};
 
 use apply::{Poison, apply};
 pub use lag::{Lag, LagMeter};
 pub use model::{
-    Batch, Found, FoundOrder, Generation, GenerationState, OrderRow, ParkedEvent, ReadModel,
+    Batch, Edition, EditionState, Found, FoundOrder, OrderRow, ParkedEvent, ReadModel,
     ReadModelError,
 };
 pub use tables::{PostgresReadModel, ReadModelOptions, SqliteReadModel, open_read_model};
@@ -203,7 +204,7 @@ impl ReadModelProjection {
             if deliveries.is_empty() {
                 self.catch_up().await?;
                 let active = self.model.active().await?;
-                self.model.beat(active.generation).await?;
+                self.model.beat(active.edition).await?;
                 continue;
             }
             self.take(&deliveries).await?;
@@ -280,14 +281,14 @@ impl ReadModelProjection {
     /// One batch; pauses before an event that cannot be applied is tried again, and puts it aside after `max_attempts`.
     async fn step(
         &self,
-        generation: &Generation,
+        edition: &Edition,
         events: &[StoredEvent],
         tries: &mut Tries,
     ) -> Result<(), ProjectionError> {
         let is_given_up = tries.count >= self.options.max_attempts;
         let given_up = is_given_up.then_some(tries.position);
-        match self.advance(generation, events, given_up).await? {
-            Advanced::To(position) if generation.state == GenerationState::Active => {
+        match self.advance(edition, events, given_up).await? {
+            Advanced::To(position) if edition.state == EditionState::Active => {
                 self.moved(position);
             }
             Advanced::To(_) => {}
@@ -305,38 +306,26 @@ impl ReadModelProjection {
         Ok(())
     }
 
-    /// Writes what the events make of the rows of one generation, as it was when its checkpoint was read.
+    /// Writes what the events make of the rows of one edition, as it was when its checkpoint was read.
     async fn advance(
         &self,
-        generation: &Generation,
+        edition: &Edition,
         events: &[StoredEvent],
         given_up: Option<u64>,
     ) -> Result<Advanced, ProjectionError> {
         let ids: BTreeSet<Uuid> = events.iter().map(|event| event.stream).collect();
         let ids: Vec<Uuid> = ids.into_iter().collect();
-        let rows = self.model.rows(generation.generation, &ids).await?;
-        let held = self.model.parked_of(generation.generation, &ids).await?;
+        let rows = self.model.rows(edition.edition, &ids).await?;
+        let held = self.model.parked_of(edition.edition, &ids).await?;
         let applied = apply(rows, &held, events, given_up);
-        for event in events
-            .iter()
-            .take_while(|event| event.position <= applied.position)
-        {
-            tracing::debug!(
-                position = event.position,
-                kind = event.kind,
-                traceparent = event.metadata.traceparent,
-                correlation_id = %event.metadata.correlation_id,
-                "projected"
-            );
-        }
         if applied.position > 0 {
             let parked = applied.parked.len() as u64;
             for event in &applied.parked {
                 tracing::error!(position = event.position, reason = event.reason, "parked");
             }
             let batch = Batch {
-                generation: generation.generation,
-                revision: generation.revision,
+                edition: edition.edition,
+                revision: edition.revision,
                 position: applied.position,
                 rows: applied.rows,
                 parked: applied.parked,
@@ -344,6 +333,14 @@ impl ReadModelProjection {
             };
             if !self.model.commit(&batch).await? {
                 return Ok(Advanced::Conflict);
+            }
+            let reached = |event: &&StoredEvent| event.position <= applied.position;
+            // A rebuild handles what was handled before.
+            if edition.state == EditionState::Active {
+                for event in events.iter().take_while(reached) {
+                    handling("process orders.events", event)
+                        .in_scope(|| tracing::debug!(position = event.position, "projected"));
+                }
             }
             self.count(|counted| {
                 counted.applied += applied.events;

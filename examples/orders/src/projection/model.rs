@@ -5,9 +5,9 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// What a generation is for.
+/// What an edition is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GenerationState {
+pub enum EditionState {
     /// It is being made.
     Building,
     /// It serves.
@@ -18,11 +18,11 @@ pub enum GenerationState {
 
 /// Which read model: each rebuild makes a new one beside the one that serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Generation {
+pub struct Edition {
     /// Its number.
-    pub generation: u64,
+    pub edition: u64,
     /// What it is for.
-    pub state: GenerationState,
+    pub state: EditionState,
     /// The shape of its rows: [`super::ROW_SCHEMA`] when this program made it.
     pub schema_version: u32,
     /// The checkpoint: every event up to here is in the rows, or parked.
@@ -75,7 +75,7 @@ pub struct ParkedEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// Into which read model.
-    pub generation: u64,
+    pub edition: u64,
     /// The revision that the rows were read at: when it is another one now, nothing is written.
     pub revision: u64,
     /// The checkpoint from now on; never less than it was.
@@ -127,31 +127,31 @@ pub trait ReadModel: Send + Sync + 'static {
     async fn migrate(&self) -> Result<(), ReadModelError>;
 
     /// The one that serves; made when there is none.
-    async fn active_or_new(&self, schema_version: u32) -> Result<Generation, ReadModelError>;
+    async fn active_or_new(&self, schema_version: u32) -> Result<Edition, ReadModelError>;
 
     /// The one that serves.
-    async fn active(&self) -> Result<Generation, ReadModelError>;
+    async fn active(&self) -> Result<Edition, ReadModelError>;
 
     /// One by its number.
-    async fn generation(&self, generation: u64) -> Result<Option<Generation>, ReadModelError>;
+    async fn edition(&self, edition: u64) -> Result<Option<Edition>, ReadModelError>;
 
     /// The one that is being built, made when there is none. One of another schema is given up first.
-    async fn building(&self, schema_version: u32) -> Result<Generation, ReadModelError>;
+    async fn building(&self, schema_version: u32) -> Result<Edition, ReadModelError>;
 
     /// Makes one that was being built the one that serves, unless that has passed it: false.
-    async fn activate(&self, generation: u64) -> Result<bool, ReadModelError>;
+    async fn activate(&self, edition: u64) -> Result<bool, ReadModelError>;
 
     /// Deletes what no longer serves, at most so many rows. False when there is nothing left.
     async fn delete_retired(&self, max_rows: u32) -> Result<bool, ReadModelError>;
 
     /// Orders by id; those that are not there are left out.
-    async fn rows(&self, generation: u64, ids: &[Uuid]) -> Result<Vec<OrderRow>, ReadModelError>;
+    async fn rows(&self, edition: u64, ids: &[Uuid]) -> Result<Vec<OrderRow>, ReadModelError>;
 
     /// Writes a batch; false when somebody else has written since it was read, or the read model is retired.
     async fn commit(&self, batch: &Batch) -> Result<bool, ReadModelError>;
 
     /// Its projection is at work.
-    async fn beat(&self, generation: u64) -> Result<(), ReadModelError>;
+    async fn beat(&self, edition: u64) -> Result<(), ReadModelError>;
 
     /// How many events are parked in the one that serves, and the first of them.
     async fn parked(&self, limit: u32) -> Result<(u64, Vec<ParkedEvent>), ReadModelError>;
@@ -159,7 +159,7 @@ pub trait ReadModel: Send + Sync + 'static {
     /// The parked events of some orders of a read model.
     async fn parked_of(
         &self,
-        generation: u64,
+        edition: u64,
         ids: &[Uuid],
     ) -> Result<Vec<ParkedEvent>, ReadModelError>;
 

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::apply::{Applied, apply};
 use super::{
-    Batch, Generation, GenerationState, ProjectionError, ROW_SCHEMA, ReadModelError,
-    ReadModelProjection, Tries,
+    Batch, Edition, EditionState, ProjectionError, ROW_SCHEMA, ReadModelError, ReadModelProjection,
+    Tries,
 };
 
 /// Rows of a retired read model that are deleted at once, so that others get their turn.
@@ -18,14 +18,14 @@ const BREATH: Duration = Duration::from_millis(20);
 impl ReadModelProjection {
     /// Makes a second read model from the store, and lets it take the first one's place once it is as far: who asks sees no older
     /// answer. A rebuild that was killed goes on where it was; two at once share the work. Returns the one that serves now.
-    pub async fn rebuild(&self) -> Result<Generation, ProjectionError> {
+    pub async fn rebuild(&self) -> Result<Edition, ProjectionError> {
         self.model.active_or_new(ROW_SCHEMA).await?;
-        let number = self.model.building(ROW_SCHEMA).await?.generation;
-        tracing::info!(generation = number, "a read model is being built");
+        let number = self.model.building(ROW_SCHEMA).await?.edition;
+        tracing::info!(edition = number, "a read model is being built");
         let mut tries = Tries::default();
         loop {
             let built = self.built(number).await?;
-            if built.state == GenerationState::Active {
+            if built.state == EditionState::Active {
                 break;
             }
             let events = self
@@ -41,16 +41,16 @@ impl ReadModelProjection {
         self.count(|counted| counted.rebuilds += 1);
         while self.model.delete_retired(DELETED_AT_ONCE).await? {}
         let active = self.built(number).await?;
-        tracing::info!(generation = number, position = active.position, "it serves");
+        tracing::info!(edition = number, position = active.position, "it serves");
         Ok(active)
     }
 
-    async fn built(&self, number: u64) -> Result<Generation, ProjectionError> {
-        let known = self.model.generation(number).await?;
+    async fn built(&self, number: u64) -> Result<Edition, ProjectionError> {
+        let known = self.model.edition(number).await?;
         Ok(known
-            .filter(|built| built.state != GenerationState::Retired)
+            .filter(|built| built.state != EditionState::Retired)
             .ok_or_else(|| {
-                let reason = format!("generation {number} was given up by another rebuild");
+                let reason = format!("edition {number} was given up by another rebuild");
                 ReadModelError::Unavailable(reason)
             })?)
     }
@@ -61,7 +61,7 @@ impl ReadModelProjection {
     pub async fn unpark(&self, order_id: Uuid) -> Result<bool, ProjectionError> {
         loop {
             let active = self.model.active().await?;
-            let parked = self.model.parked_of(active.generation, &[order_id]).await?;
+            let parked = self.model.parked_of(active.edition, &[order_id]).await?;
             if parked.is_empty() {
                 return Ok(false);
             }
@@ -86,7 +86,7 @@ impl ReadModelProjection {
                 });
             }
             let batch = Batch {
-                generation: active.generation,
+                edition: active.edition,
                 revision: active.revision,
                 position: active.position,
                 rows,

@@ -233,6 +233,42 @@ async fn groups_know_nothing_of_each_other(bus: Arc<impl EventBus>) -> Result<()
     Ok(())
 }
 
+/// A projection that comes late finds that the bus has kept only the newest events.
+async fn holes_are_filled(bus: Arc<impl EventBus>) -> Result<()> {
+    let (world, all) = published(&bus, 90).await?;
+    let projection = world.projection();
+    let mut consumer = bus.subscribe("group", "one").await?;
+    let first = consumer.next(10, WAIT).await?;
+    assert!(
+        first[0].previous > 0,
+        "nothing was trimmed of {}",
+        all.len()
+    );
+    projection.take(&first).await?;
+    assert!(projection.snapshot().filled > 0);
+    let orders = world.store.read_all(0, 10_000).await?;
+    let last = first[first.len() - 1].event.position;
+    let unfinished = orders.iter().filter(|event| event.position > last);
+    let unfinished: BTreeSet<Uuid> = unfinished.map(|event| event.stream).collect();
+    let done = orders.iter().map(|event| event.stream);
+    let done: BTreeSet<Uuid> = done.filter(|id| !unfinished.contains(id)).collect();
+    assert!(done.len() > 30);
+    world
+        .assert_true(&done.into_iter().collect::<Vec<_>>())
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_bus_no_longer_has_comes_from_the_store() -> Result<()> {
+    let few = BusOptions {
+        retained: 20,
+        ..OPTIONS
+    };
+    holes_are_filled(Arc::new(InProcessBus::new(few))).await?;
+    let engine = RedisEngine::start().await?;
+    holes_are_filled(Arc::new(redis_bus(&engine, few)?)).await
+}
+
 #[tokio::test]
 async fn a_relay_starts_where_the_consumers_are_when_the_bus_is_empty() -> Result<()> {
     let world = World::sqlite().await?;

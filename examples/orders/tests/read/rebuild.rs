@@ -49,7 +49,7 @@ async fn a_rebuild_equals_what_was_live_while_events_arrive(world: World) -> Res
     });
     let mut rebuilt = Vec::new();
     while !writer.is_finished() {
-        rebuilt.push(projection.rebuild().await?.generation);
+        rebuilt.push(projection.rebuild().await?.edition);
     }
     let ids = writer.await??;
     world.caught_up().await?;
@@ -57,7 +57,7 @@ async fn a_rebuild_equals_what_was_live_while_events_arrive(world: World) -> Res
     reader.await?;
     let live = rows(&world.model, &ids).await?;
     // Once more, now that nothing arrives.
-    rebuilt.push(projection.rebuild().await?.generation);
+    rebuilt.push(projection.rebuild().await?.edition);
     assert_eq!(rows(&world.model, &ids).await?, live);
     assert!(rebuilt.is_sorted_by(|a, b| a < b), "{rebuilt:?}");
     assert!(!world.model.delete_retired(1).await?, "something was left");
@@ -91,7 +91,7 @@ async fn a_rebuild_that_was_dropped_goes_on(world: World) -> Result<()> {
         world.assert_true(&ids).await?;
     }
     assert!(dropped > 0);
-    assert!(world.model.active().await?.generation > old.generation);
+    assert!(world.model.active().await?.edition > old.edition);
     world.assert_true(&ids).await
 }
 
@@ -99,7 +99,7 @@ async fn rows(
     model: &Arc<dyn ReadModel>,
     ids: &[Uuid],
 ) -> Result<Vec<orders::projection::OrderRow>> {
-    let active = model.active().await?.generation;
+    let active = model.active().await?.edition;
     let mut rows = model.rows(active, ids).await?;
     rows.sort_by_key(|row| row.order_id);
     Ok(rows)

@@ -7,13 +7,15 @@ use std::time::Duration;
 use anyhow::Result;
 use async_trait::async_trait;
 use fuseboard::CircuitState;
-use orders::bus::{BusOptions, Checkpoint, EventBus, RedisBus, Relay, RelayOptions};
+use orders::bus::{
+    BusOptions, Checkpoint, EventBus, RedisBus, RedisBusOptions, Relay, RelayOptions,
+};
 use orders::engine::RedisEngine;
 use orders::projection::ReadModelProjection;
 use orders::store::StoreError;
 use uuid::Uuid;
 
-use crate::bus::{positions, redis_bus};
+use crate::bus::positions;
 use crate::world::{PATIENCE, World};
 
 /// A relay, a projection and another group's consumer, all on Redis.
@@ -52,7 +54,13 @@ impl Following {
             reclaim_after: Duration::from_millis(300),
             ..BusOptions::default()
         };
-        let bus = redis_bus(engine, options)?;
+        let options = RedisBusOptions {
+            bus: options,
+            timeout: Duration::from_millis(300),
+            open_timeout: Duration::from_millis(100),
+            ..RedisBusOptions::default()
+        };
+        let bus = RedisBus::open(&engine.url(), &options)?;
         let projection = world.projection();
         let seen = Arc::new(Seen::default());
         let relay = Arc::new(Relay::new(

@@ -140,7 +140,7 @@ impl World {
 
     /// The rows of all these orders are what their events make.
     pub async fn assert_true(&self, ids: &[Uuid]) -> Result<()> {
-        let active = self.model.active().await?.generation;
+        let active = self.model.active().await?.edition;
         let rows = self.model.rows(active, ids).await?;
         assert_eq!(rows.len(), ids.len(), "orders in the read model");
         for row in rows {

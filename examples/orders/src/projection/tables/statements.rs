@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{PostgresReadModel, SqliteReadModel, failed};
 use crate::projection::model::{
-    Batch, Found, FoundOrder, Generation, GenerationState, OrderRow, ParkedEvent, ReadModel,
+    Batch, Edition, EditionState, Found, FoundOrder, OrderRow, ParkedEvent, ReadModel,
     ReadModelError,
 };
 
@@ -21,20 +21,20 @@ fn read(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-const GENERATION: &str =
-    "generation, state, schema_version, position, revision, heartbeat_at FROM generations";
+const EDITION: &str =
+    "edition, state, schema_version, position, revision, heartbeat_at FROM editions";
 
 macro_rules! read_model {
     ($model:ident, $database:ident, $row:path) => {
         impl $model {
-            fn generation_of(row: &$row) -> Result<Generation, sqlx::Error> {
+            fn edition_of(row: &$row) -> Result<Edition, sqlx::Error> {
                 let state: String = row.try_get("state")?;
-                Ok(Generation {
-                    generation: read(row.try_get("generation")?),
+                Ok(Edition {
+                    edition: read(row.try_get("edition")?),
                     state: match state.as_str() {
-                        "active" => GenerationState::Active,
-                        "building" => GenerationState::Building,
-                        _ => GenerationState::Retired,
+                        "active" => EditionState::Active,
+                        "building" => EditionState::Building,
+                        _ => EditionState::Retired,
                     },
                     schema_version: row.try_get::<i64, _>("schema_version")? as u32,
                     position: read(row.try_get("position")?),
@@ -68,17 +68,17 @@ macro_rules! read_model {
                 })
             }
 
-            /// The one generation in a state that only one can have.
-            async fn in_state(&self, state: &str) -> Result<Option<Generation>, ReadModelError> {
+            /// The one edition in a state that only one can have.
+            async fn in_state(&self, state: &str) -> Result<Option<Edition>, ReadModelError> {
                 let mut query = QueryBuilder::<sqlx::$database>::new("SELECT ");
-                query.push(GENERATION).push(" WHERE state = ").push_bind(state);
+                query.push(EDITION).push(" WHERE state = ").push_bind(state);
                 let row = query.build().fetch_optional(&self.pool).await.map_err(failed)?;
-                row.as_ref().map(Self::generation_of).transpose().map_err(failed)
+                row.as_ref().map(Self::edition_of).transpose().map_err(failed)
             }
 
             async fn insert(&self, state: &str, schema: u32) -> Result<(), ReadModelError> {
                 sqlx::query(
-                    "INSERT INTO generations (state, schema_version, heartbeat_at)
+                    "INSERT INTO editions (state, schema_version, heartbeat_at)
                      VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
                 )
                 .bind(state)
@@ -97,28 +97,28 @@ macro_rules! read_model {
                 self.migrated().await
             }
 
-            async fn active_or_new(&self, schema: u32) -> Result<Generation, ReadModelError> {
+            async fn active_or_new(&self, schema: u32) -> Result<Edition, ReadModelError> {
                 if self.in_state("active").await?.is_none() {
                     self.insert("active", schema).await?;
                 }
                 self.active().await
             }
 
-            async fn active(&self) -> Result<Generation, ReadModelError> {
+            async fn active(&self) -> Result<Edition, ReadModelError> {
                 self.in_state("active").await?.ok_or(ReadModelError::Missing)
             }
 
-            async fn generation(&self, number: u64) -> Result<Option<Generation>, ReadModelError> {
+            async fn edition(&self, number: u64) -> Result<Option<Edition>, ReadModelError> {
                 let mut query = QueryBuilder::<sqlx::$database>::new("SELECT ");
-                query.push(GENERATION).push(" WHERE generation = ");
+                query.push(EDITION).push(" WHERE edition = ");
                 query.push_bind(stored(number));
                 let row = query.build().fetch_optional(&self.pool).await.map_err(failed)?;
-                row.as_ref().map(Self::generation_of).transpose().map_err(failed)
+                row.as_ref().map(Self::edition_of).transpose().map_err(failed)
             }
 
-            async fn building(&self, schema: u32) -> Result<Generation, ReadModelError> {
+            async fn building(&self, schema: u32) -> Result<Edition, ReadModelError> {
                 sqlx::query(
-                    "UPDATE generations SET state = 'retired', revision = revision + 1
+                    "UPDATE editions SET state = 'retired', revision = revision + 1
                      WHERE state = 'building' AND schema_version <> $1",
                 )
                 .bind(i64::from(schema))
@@ -136,18 +136,18 @@ macro_rules! read_model {
                 let mut transaction = self.pool.begin().await.map_err(failed)?;
                 // Locks the row that commits to the active one need, so that it cannot pass the new one any more.
                 let retired = sqlx::query(
-                    "UPDATE generations SET state = 'retired', revision = revision + 1
+                    "UPDATE editions SET state = 'retired', revision = revision + 1
                      WHERE state = 'active' AND position <=
-                     (SELECT position FROM generations WHERE generation = $1 AND state = 'building')",
+                     (SELECT position FROM editions WHERE edition = $1 AND state = 'building')",
                 )
                 .bind(stored(number))
                 .execute(&mut *transaction)
                 .await
                 .map_err(failed)?;
                 let activated = sqlx::query(
-                    "UPDATE generations SET state = 'active', revision = revision + 1
-                     WHERE generation = $1 AND state = 'building'
-                     AND NOT EXISTS (SELECT 1 FROM generations WHERE state = 'active')",
+                    "UPDATE editions SET state = 'active', revision = revision + 1
+                     WHERE edition = $1 AND state = 'building'
+                     AND NOT EXISTS (SELECT 1 FROM editions WHERE state = 'active')",
                 )
                 .bind(stored(number))
                 .execute(&mut *transaction)
@@ -163,7 +163,7 @@ macro_rules! read_model {
 
             async fn delete_retired(&self, max_rows: u32) -> Result<bool, ReadModelError> {
                 let retired: Option<i64> = sqlx::query_scalar(
-                    "SELECT generation FROM generations WHERE state = 'retired' LIMIT 1",
+                    "SELECT edition FROM editions WHERE state = 'retired' LIMIT 1",
                 )
                 .fetch_optional(&self.pool)
                 .await
@@ -172,8 +172,8 @@ macro_rules! read_model {
                     return Ok(false);
                 };
                 let deleted = sqlx::query(
-                    "DELETE FROM orders WHERE generation = $1 AND order_id IN
-                     (SELECT order_id FROM orders WHERE generation = $1 LIMIT $2)",
+                    "DELETE FROM orders WHERE edition = $1 AND order_id IN
+                     (SELECT order_id FROM orders WHERE edition = $1 LIMIT $2)",
                 )
                 .bind(retired)
                 .bind(i64::from(max_rows))
@@ -182,8 +182,8 @@ macro_rules! read_model {
                 .map_err(failed)?;
                 if deleted.rows_affected() == 0 {
                     for last in [
-                        "DELETE FROM parked WHERE generation = $1",
-                        "DELETE FROM generations WHERE generation = $1",
+                        "DELETE FROM parked WHERE edition = $1",
+                        "DELETE FROM editions WHERE edition = $1",
                     ] {
                         let last = sqlx::query(last).bind(retired).execute(&self.pool);
                         last.await.map_err(failed)?;
@@ -197,7 +197,7 @@ macro_rules! read_model {
                     return Ok(Vec::new());
                 }
                 let mut query = QueryBuilder::<sqlx::$database>::new(
-                    "SELECT * FROM orders WHERE generation = ",
+                    "SELECT * FROM orders WHERE edition = ",
                 );
                 query.push_bind(stored(number)).push(" AND order_id IN (");
                 let mut list = query.separated(", ");
@@ -213,12 +213,12 @@ macro_rules! read_model {
             async fn commit(&self, batch: &Batch) -> Result<bool, ReadModelError> {
                 let mut transaction = self.pool.begin().await.map_err(failed)?;
                 let moved = sqlx::query(
-                    "UPDATE generations SET position = $1, revision = revision + 1, heartbeat_at = $2
-                     WHERE generation = $3 AND revision = $4 AND position <= $1 AND state <> 'retired'",
+                    "UPDATE editions SET position = $1, revision = revision + 1, heartbeat_at = $2
+                     WHERE edition = $3 AND revision = $4 AND position <= $1 AND state <> 'retired'",
                 )
                 .bind(stored(batch.position))
                 .bind(OffsetDateTime::now_utc())
-                .bind(stored(batch.generation))
+                .bind(stored(batch.edition))
                 .bind(stored(batch.revision))
                 .execute(&mut *transaction)
                 .await
@@ -227,20 +227,20 @@ macro_rules! read_model {
                     transaction.rollback().await.map_err(failed)?;
                     return Ok(false);
                 }
-                let generation = stored(batch.generation);
+                let edition = stored(batch.edition);
                 if !batch.rows.is_empty() {
                     let mut query = QueryBuilder::<sqlx::$database>::new(
-                        "INSERT INTO orders (generation, order_id, user_id, version, body,
+                        "INSERT INTO orders (edition, order_id, user_id, version, body,
                          created_position, created_at, last_position, updated_at) ",
                     );
                     query.push_values(&batch.rows, |mut values, row| {
-                        values.push_bind(generation).push_bind(row.order_id).push_bind(row.user_id);
+                        values.push_bind(edition).push_bind(row.order_id).push_bind(row.user_id);
                         values.push_bind(stored(row.version)).push_bind(Json(&row.body));
                         values.push_bind(stored(row.created_position)).push_bind(row.created_at);
                         values.push_bind(stored(row.last_position)).push_bind(row.updated_at);
                     });
                     query.push(
-                        " ON CONFLICT (generation, order_id) DO UPDATE SET version = EXCLUDED.version,
+                        " ON CONFLICT (edition, order_id) DO UPDATE SET version = EXCLUDED.version,
                          body = EXCLUDED.body, last_position = EXCLUDED.last_position,
                          updated_at = EXCLUDED.updated_at",
                     );
@@ -248,8 +248,8 @@ macro_rules! read_model {
                     written.await.map_err(failed)?;
                 }
                 for position in &batch.unparked {
-                    sqlx::query("DELETE FROM parked WHERE generation = $1 AND position = $2")
-                        .bind(generation)
+                    sqlx::query("DELETE FROM parked WHERE edition = $1 AND position = $2")
+                        .bind(edition)
                         .bind(stored(*position))
                         .execute(&mut *transaction)
                         .await
@@ -257,10 +257,10 @@ macro_rules! read_model {
                 }
                 for parked in &batch.parked {
                     sqlx::query(
-                        "INSERT INTO parked (generation, position, order_id, version, kind, reason, parked_at)
+                        "INSERT INTO parked (edition, position, order_id, version, kind, reason, parked_at)
                          VALUES ($1, $2, $3, $4, $5, $6, $7)",
                     )
-                    .bind(generation)
+                    .bind(edition)
                     .bind(stored(parked.position))
                     .bind(parked.order_id)
                     .bind(stored(parked.version))
@@ -276,7 +276,7 @@ macro_rules! read_model {
             }
 
             async fn beat(&self, number: u64) -> Result<(), ReadModelError> {
-                sqlx::query("UPDATE generations SET heartbeat_at = $1 WHERE generation = $2")
+                sqlx::query("UPDATE editions SET heartbeat_at = $1 WHERE edition = $2")
                     .bind(OffsetDateTime::now_utc())
                     .bind(stored(number))
                     .execute(&self.pool)
@@ -286,14 +286,14 @@ macro_rules! read_model {
             }
 
             async fn parked(&self, limit: u32) -> Result<(u64, Vec<ParkedEvent>), ReadModelError> {
-                let active = stored(self.active().await?.generation);
-                let count = sqlx::query_scalar("SELECT count(*) FROM parked WHERE generation = $1")
+                let active = stored(self.active().await?.edition);
+                let count = sqlx::query_scalar("SELECT count(*) FROM parked WHERE edition = $1")
                     .bind(active)
                     .fetch_one(&self.pool)
                     .await
                     .map_err(failed)?;
                 let rows = sqlx::query(
-                    "SELECT * FROM parked WHERE generation = $1 ORDER BY position LIMIT $2",
+                    "SELECT * FROM parked WHERE edition = $1 ORDER BY position LIMIT $2",
                 )
                 .bind(active)
                 .bind(i64::from(limit))
@@ -313,7 +313,7 @@ macro_rules! read_model {
                     return Ok(Vec::new());
                 }
                 let mut query = QueryBuilder::<sqlx::$database>::new(
-                    "SELECT * FROM parked WHERE generation = ",
+                    "SELECT * FROM parked WHERE edition = ",
                 );
                 query.push_bind(stored(number)).push(" AND order_id IN (");
                 let mut list = query.separated(", ");
@@ -327,13 +327,13 @@ macro_rules! read_model {
             }
 
             async fn find(&self, order_id: Uuid) -> Result<Found<Option<FoundOrder>>, ReadModelError> {
-                // One statement, so that the order and the checkpoint are of one moment and one generation.
+                // One statement, so that the order and the checkpoint are of one moment and one edition.
                 let row = sqlx::query(
                     "SELECT o.*, o.order_id IS NOT NULL AS is_there, g.position AS checkpoint,
                      EXISTS (SELECT 1 FROM parked p
-                             WHERE p.generation = g.generation AND p.order_id = $1) AS is_held
-                     FROM generations g
-                     LEFT JOIN orders o ON o.generation = g.generation AND o.order_id = $1
+                             WHERE p.edition = g.edition AND p.order_id = $1) AS is_held
+                     FROM editions g
+                     LEFT JOIN orders o ON o.edition = g.edition AND o.order_id = $1
                      WHERE g.state = 'active'",
                 )
                 .bind(order_id)
@@ -364,7 +364,7 @@ macro_rules! read_model {
                 let position = self.active().await?.position;
                 let rows = sqlx::query(
                     "SELECT * FROM orders
-                     WHERE generation = (SELECT generation FROM generations WHERE state = 'active')
+                     WHERE edition = (SELECT edition FROM editions WHERE state = 'active')
                      AND user_id = $1 AND created_position < $2
                      ORDER BY created_position DESC LIMIT $3",
                 )
