@@ -18,7 +18,7 @@ fn api_key(parts: &Parts) -> Option<String> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let limit = RequestLimit::new("api", Rate::per_minute(1), 2)?.for_each(10_000, api_key)?;
+    let limit = RequestLimit::for_each("api", Rate::per_minute(1), 2, 10_000, api_key)?;
     let breaker = CircuitBreaker::new("orders", CircuitBreakerConfig::default());
     let policies = ServiceBuilder::new()
         .layer(AnswerLayer)

@@ -8,8 +8,9 @@
 //! use fuseboard::{CircuitBreaker, CircuitBreakerConfig, Rate};
 //!
 //! // Ten a second for each key, twenty at once.
-//! let limit = RequestLimit::new("api", Rate::per_second(10), 20)?
-//!     .for_each(10_000, |parts| Some(parts.headers.get("x-api-key")?.to_str().ok()?.to_owned()))?;
+//! let limit = RequestLimit::for_each("api", Rate::per_second(10), 20, 10_000, |parts| {
+//!     Some(parts.headers.get("x-api-key")?.to_str().ok()?.to_owned())
+//! })?;
 //! let breaker = CircuitBreaker::new("orders", CircuitBreakerConfig::default());
 //!
 //! let app: Router = Router::new()
@@ -32,5 +33,5 @@ mod layer;
 mod limit;
 
 pub use answer::{Answer, AnswerLayer, Problem, problem};
-pub use layer::{Limited, RequestLimitLayer};
+pub use layer::{Limited, Limiting, RequestLimitLayer};
 pub use limit::{RateLimited, RequestLimit};

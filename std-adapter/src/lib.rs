@@ -144,7 +144,8 @@ pub use isolation::{TaskIsolation, ThreadIsolation};
 #[cfg(feature = "keyed")]
 pub use keyed::Keyed;
 pub use limiter::{
-    ConcurrencyLimit, ConcurrencyPermit, Decision, DecisionSource, SlidingWindowRateLimiter,
+    Acquire, ConcurrencyLimit, ConcurrencyPermit, Decision, DecisionSource, FixedWindowRateLimiter,
+    LeakyBucketRateLimiter, Limiter, Quota, SlidingCounterRateLimiter, SlidingWindowRateLimiter,
     TokenBucketRateLimiter, Unavailable,
 };
 #[cfg(feature = "pipeline")]
@@ -183,7 +184,7 @@ struct BoardGuide;
 struct ConfigurationGuide;
 
 /// And those of the guide to limits among hosts.
-#[cfg(all(doctest, feature = "redis"))]
+#[cfg(all(doctest, feature = "axum", feature = "redis"))]
 #[doc = include_str!("../../docs/redis.md")]
 struct RedisGuide;
 

@@ -1,14 +1,18 @@
 //! Limiters behind shared handles, on the precise clock.
 
+mod acquire;
 mod concurrency;
 mod decision;
 mod sliding_window;
 mod token_bucket;
+mod windows;
 
+pub use acquire::{Acquire, Limiter, Quota};
 pub use concurrency::{ConcurrencyLimit, ConcurrencyPermit};
 pub use decision::{Decision, DecisionSource, Unavailable};
 pub use sliding_window::SlidingWindowRateLimiter;
 pub use token_bucket::TokenBucketRateLimiter;
+pub use windows::{FixedWindowRateLimiter, LeakyBucketRateLimiter, SlidingCounterRateLimiter};
 
 use crate::clock::Clock;
 use fuseboard_core::{Nanos, Rejected};

@@ -20,7 +20,7 @@
 //!
 //! | layer | asks in | `Clone` of its service |
 //! |---|---|---|
-//! | [`BreakerLayer`], `AdaptiveLayer`, `SheddingLayer` | `call`: nothing is held before there is a request | shares the policy |
+//! | [`BreakerLayer`], [`LimiterLayer`], `AdaptiveLayer`, `SheddingLayer` | `call`: nothing is held before there is a request | shares the policy |
 //! | `ConcurrencyLayer`, `RateLimitLayer` | `poll_ready`: it waits, reserves, and gives back what was not used when it is dropped | shares the policy, reserves nothing |
 //! | `TimeoutLayer`, `ChaosLayer`, `IsolationLayer`, `FallbackLayer` | the response | shares the policy |
 //! | `RetryLayer`, `HedgeLayer`, `PipelineLayer` | the response; always ready, since each attempt waits for the inner service | shares the policy |
@@ -45,6 +45,7 @@ mod fallback;
 mod hedge;
 #[cfg(feature = "isolation")]
 mod isolation;
+mod limiter;
 #[cfg(feature = "pipeline")]
 mod pipeline;
 #[cfg(feature = "rate-limit")]
@@ -83,6 +84,7 @@ pub use fallback::{FallbackLayer, FallingBack};
 pub use hedge::{HedgeLayer, Hedged};
 #[cfg(feature = "isolation")]
 pub use isolation::{Isolated, IsolationLayer};
+pub use limiter::{LimitedByKey, LimiterLayer};
 #[cfg(feature = "pipeline")]
 pub use pipeline::{Piped, PipelineLayer};
 #[cfg(feature = "rate-limit")]

@@ -1,11 +1,10 @@
 //! [`RequestLimitLayer`].
 
-use crate::axum::limit::{RateLimited, RequestLimit};
+use crate::axum::limit::RequestLimit;
 use axum_core::response::{IntoResponse, Response};
 use http::Request;
-use pin_project_lite::pin_project;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -40,14 +39,19 @@ pub struct Limited<S> {
     limit: RequestLimit,
 }
 
+/// The response on its way.
+pub type Limiting<E> = Pin<Box<dyn Future<Output = Result<Response, E>> + Send>>;
+
 impl<S, B> Service<Request<B>> for Limited<S>
 where
-    S: Service<Request<B>>,
+    S: Service<Request<B>> + Clone + Send + 'static,
+    S::Future: Send,
     S::Response: IntoResponse,
+    B: Send + 'static,
 {
     type Response = Response;
     type Error = S::Error;
-    type Future = Limiting<S::Future>;
+    type Future = Limiting<S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -55,49 +59,20 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        match self.limit.admit(&parts) {
-            Ok(admitted) => Limiting {
-                inner: Some(self.inner.call(Request::from_parts(parts, body))),
-                admitted: Some(admitted),
-                rejection: None,
-            },
-            Err(problem) => Limiting {
-                inner: None,
-                admitted: None,
-                rejection: Some(problem.into_response()),
-            },
-        }
-    }
-}
-
-pin_project! {
-    /// The response on its way.
-    #[derive(Debug)]
-    pub struct Limiting<F> {
-        #[pin]
-        inner: Option<F>,
-        admitted: Option<RateLimited>,
-        rejection: Option<Response>,
-    }
-}
-
-impl<F, T, E> Future for Limiting<F>
-where
-    F: Future<Output = Result<T, E>>,
-    T: IntoResponse,
-{
-    type Output = Result<Response, E>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if let Some(rejection) = this.rejection.take() {
-            return Poll::Ready(Ok(rejection));
-        }
-        let inner = this.inner.as_pin_mut().expect("polled after a rejection");
-        let mut response = ready!(inner.poll(context))?.into_response();
-        if let Some(admitted) = this.admitted.take() {
-            admitted.describe(response.headers_mut());
-        }
-        Poll::Ready(Ok(response))
+        let (limit, key) = (self.limit.clone(), self.limit.key(&parts));
+        // The one that was asked whether it is ready is the one that is called.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        Box::pin(async move {
+            match limit.admit_key(&key).await {
+                Ok(admitted) => {
+                    let request = Request::from_parts(parts, body);
+                    let mut response = inner.call(request).await?.into_response();
+                    admitted.describe(response.headers_mut());
+                    Ok(response)
+                }
+                Err(problem) => Ok(problem.into_response()),
+            }
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! [`SlidingWindowRateLimiter`].
 
+use super::acquire::Quota;
 use super::decide;
 use crate::clock::{Clock, MonotonicClock};
 use fuseboard_core::{ConfigError, Nanos, Rejected};
@@ -29,6 +30,7 @@ pub struct SlidingWindowRateLimiter<const N: usize = 1024, C = MonotonicClock> {
 #[derive(Debug)]
 struct Shared<const N: usize, C> {
     words: fuseboard_core::SlidingWindowRateLimiter<N>,
+    quota: Quota,
     clock: C,
 }
 
@@ -59,6 +61,11 @@ impl<const N: usize, C> SlidingWindowRateLimiter<N, C> {
     pub fn clock(&self) -> &C {
         &self.shared.clock
     }
+
+    /// What it was made with.
+    pub(super) fn own_quota(&self) -> Quota {
+        self.shared.quota
+    }
 }
 
 impl<const N: usize, C: Clock> SlidingWindowRateLimiter<N, C> {
@@ -67,10 +74,15 @@ impl<const N: usize, C: Clock> SlidingWindowRateLimiter<N, C> {
     /// # Errors
     /// `limit` where it is 0 or more than `N`, or `window` where it is out of its range.
     pub fn with_clock(limit: u32, window: Duration, clock: C) -> Result<Self, ConfigError> {
-        let window = Nanos::from(window);
-        let words = fuseboard_core::SlidingWindowRateLimiter::try_new(limit, window)?;
+        let words = fuseboard_core::SlidingWindowRateLimiter::try_new(limit, Nanos::from(window))?;
+        let limit = u64::from(limit);
+        let quota = Quota { limit, window };
         Ok(Self {
-            shared: Arc::new(Shared { words, clock }),
+            shared: Arc::new(Shared {
+                words,
+                quota,
+                clock,
+            }),
         })
     }
 

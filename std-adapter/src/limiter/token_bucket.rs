@@ -176,6 +176,15 @@ impl<C: Clock> TokenBucketRateLimiter<C> {
         words.map_or(0, fuseboard_core::TokenBucketRateLimiter::burst)
     }
 
+    /// The sustained rate; `None` where its name was removed from its board and has no slot any more.
+    pub(super) fn rate(&self) -> Option<Rate> {
+        self.shared
+            .store
+            .words()
+            .ok()
+            .map(fuseboard_core::TokenBucketRateLimiter::rate)
+    }
+
     /// Takes over another rate and burst from now on.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::error::SetUpError;
 use super::script::{self, Source};
+use crate::limiter::Quota;
 use fuseboard_core::Rate;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ impl<A: sealed::Settings> Algorithm for A {}
 
 pub(super) mod sealed {
     use super::Source;
+    use crate::limiter::Quota;
     use std::time::Duration;
 
     pub trait Settings: Send + Sync + 'static {
@@ -28,6 +30,7 @@ pub(super) mod sealed {
         /// What the script is told first.
         fn arguments(&self) -> Vec<u64>;
         fn limit(&self) -> u64;
+        fn quota(&self) -> Quota;
         /// A rate that comes to the limit, for a token bucket in its place: units and their time.
         fn rate(&self) -> (u64, Duration);
     }
@@ -97,6 +100,14 @@ impl sealed::Settings for TokenBucket {
         self.burst
     }
 
+    fn quota(&self) -> Quota {
+        Quota::of_bucket(
+            self.units,
+            Duration::from_micros(self.per_micros),
+            self.burst,
+        )
+    }
+
     fn rate(&self) -> (u64, Duration) {
         (self.units, Duration::from_micros(self.per_micros))
     }
@@ -138,6 +149,10 @@ macro_rules! windows {
 
             fn limit(&self) -> u64 {
                 self.limit
+            }
+
+            fn quota(&self) -> Quota {
+                Quota { limit: self.limit, window: Duration::from_micros(self.window_micros) }
             }
 
             fn rate(&self) -> (u64, Duration) {

@@ -9,7 +9,7 @@ use super::options::{FailurePolicy, LimiterOptions};
 use super::trip::{Driver, Route};
 use crate::breaker::fresh_seed;
 use crate::clock::{Clock, MonotonicClock};
-use crate::limiter::{Decision, DecisionSource as Source, Unavailable};
+use crate::limiter::{Acquire, Decision, DecisionSource as Source, Limiter, Quota, Unavailable};
 use fuseboard_core::{ConfigError, KeyedRateLimiter, Nanos, Rate, WhenFull, hash_key};
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -123,6 +123,7 @@ impl<A: Algorithm> RateLimiter<A> {
             prefix: options.prefix,
             suffix: A::SUFFIX,
             limit,
+            quota: algorithm.quota(),
             lease: options.lease,
             keys: Keys::new(options.keys),
         };
@@ -297,6 +298,16 @@ impl Drop for Waiting<'_> {
         if !self.is_told && self.batch.leave(self.slot) {
             self.route.return_units(self.key, self.batch.cost);
         }
+    }
+}
+
+impl<A: Send + Sync + 'static> Limiter for RateLimiter<A> {
+    fn acquire<'a>(&'a self, key: &'a str, cost: u64) -> Acquire<'a> {
+        Acquire::later(self.check_many(key, cost))
+    }
+
+    fn quota(&self) -> Quota {
+        self.shared.route.quota
     }
 }
 

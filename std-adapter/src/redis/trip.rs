@@ -7,7 +7,7 @@ use super::keys::{Denied, Key, Keys, Pool};
 use super::options::Lease;
 use super::script::Source as Script;
 use crate::clock::{Clock, MonotonicClock};
-use crate::limiter::{DecisionSource as Source, Unavailable};
+use crate::limiter::{DecisionSource as Source, Quota, Unavailable};
 use ::redis::ScriptInvocation;
 use fuseboard_core::Nanos;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub(super) struct Route {
     pub(super) prefix: String,
     pub(super) suffix: &'static str,
     pub(super) limit: u64,
+    pub(super) quota: Quota,
     pub(super) lease: Option<Lease>,
     pub(super) keys: Keys,
 }

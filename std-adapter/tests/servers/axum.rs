@@ -38,10 +38,7 @@ fn limit() -> RequestLimit {
         let key = parts.headers.get("x-api-key")?;
         Some(key.to_str().ok()?.to_owned())
     };
-    RequestLimit::new("api", Rate::per_hour(1), 2)
-        .unwrap()
-        .for_each(100, key)
-        .unwrap()
+    RequestLimit::for_each("api", Rate::per_hour(1), 2, 100, key).unwrap()
 }
 
 async fn check_limit(app: Router) {
