@@ -34,6 +34,7 @@ use fuseboard_ffi::token_bucket::{
 };
 
 use crate::bytes::{Bytes, SECOND};
+use crate::readings;
 
 /// Largest limit that is asked for: the library allocates a log's places.
 const LOG: u64 = 100_000;
@@ -41,11 +42,12 @@ const LOG: u64 = 100_000;
 /// Any bytes.
 pub fn any(data: &[u8]) {
     let mut bytes = Bytes::new(data);
-    match bytes.any::<u8>() % 4 {
+    match bytes.any::<u8>() % 8 {
         0 => token_bucket(&mut bytes),
         1 => concurrency(&mut bytes),
         2 => sliding_log(&mut bytes),
-        _ => breaker(&mut bytes),
+        3 | 7 => breaker(&mut bytes),
+        _ => readings::any(&mut bytes),
     }
 }
 
@@ -93,7 +95,7 @@ fn decided(status: fb_status, retry_after_ns: u64) -> bool {
     status == S::FB_OK
 }
 
-fn config(bytes: &mut Bytes<'_>) -> fb_breaker_config {
+pub(crate) fn config(bytes: &mut Bytes<'_>) -> fb_breaker_config {
     let mut config = MaybeUninit::<fb_breaker_config>::uninit();
     // SAFETY: the pointer is valid for a write of the size given, and FB_OK says that it was written.
     let mut config = unsafe {
@@ -103,7 +105,7 @@ fn config(bytes: &mut Bytes<'_>) -> fb_breaker_config {
     };
     for _ in 0..bytes.any::<u8>() % 8 {
         let value = bytes.setting(0, 2_000_000);
-        match bytes.any::<u8>() % 19 {
+        match bytes.any::<u8>() % 20 {
             0 if bytes.any::<u8>() == 0 => config.struct_size = value as usize,
             1 => config.minimum_requests = value,
             2 => config.open_timeout_ns = value,
@@ -122,7 +124,8 @@ fn config(bytes: &mut Bytes<'_>) -> fb_breaker_config {
             15 => config.half_open_successes = bytes.setting(0, 600) as u32,
             16 => config.half_open_failures = bytes.setting(0, 600) as u32,
             17 => config.open_backoff_ppm = bytes.setting(1_000_000, 100_000_000) as u32,
-            _ => config.open_jitter_ppm = value as u32,
+            18 => config.open_jitter_ppm = value as u32,
+            _ => config.record_latency = bytes.setting(0, 1) as u32,
         }
     }
     config

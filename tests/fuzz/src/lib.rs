@@ -9,6 +9,7 @@ mod configuration;
 mod histories;
 mod hostile;
 mod pair;
+mod readings;
 
 mod trace;
 
@@ -65,10 +66,10 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "configuration",
-        about: "settings of any value through the C interface",
+        about: "settings of any value through the C interface, handles beside none, counts of any bits",
         max_len: 400,
         runs: 300_000,
-        edges: 650,
+        edges: 1_200,
         run: configuration::any,
     },
 ];

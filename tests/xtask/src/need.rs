@@ -32,6 +32,8 @@ pub enum Need {
     ArmCompiler,
     /// A nightly toolchain with these components.
     Nightly(&'static [&'static str]),
+    /// `clang` and `clang++`, with sanitizers.
+    Clang,
     /// `cmake` and `ctest`, and a `make` for them.
     CMake,
     /// `pkg-config`.
@@ -92,6 +94,7 @@ impl Need {
                     .map(|()| Prepared::Ready)
             }
             Self::Nightly(components) => Ok(install_nightly(place, components)),
+            Self::Clang => clang(place).map(|()| Prepared::Ready),
             Self::CMake => {
                 let there = || {
                     succeeds(place.command("ctest").arg("--version"))
@@ -197,6 +200,23 @@ fn rotel(place: &Place) -> Result<Prepared> {
         "`pip install {ROTEL}` failed: {}",
         why.unwrap_or_default().trim()
     )))
+}
+
+fn clang(place: &Place) -> Result<()> {
+    let there = || succeeds(place.command("clang++").arg("--version"));
+    system("Clang", &["clang"], there)?;
+    // Debian names the package of the sanitizers by Clang's version.
+    let says = |question: &str| {
+        let mut clang = place.command("clang");
+        clang.arg(question);
+        capture(clang).map_or_else(|_| String::new(), |(_, said)| said.trim().to_owned())
+    };
+    let version = says("-dumpversion");
+    let (major, _) = version.split_once('.').unwrap_or((&version, ""));
+    let library = format!("libclang_rt.asan-{}.a", env::consts::ARCH);
+    let there = || Path::new(&says(&format!("-print-file-name={library}"))).is_file();
+    let package = format!("libclang-rt-{major}-dev");
+    system("Clang's sanitizers", &[&package], there)
 }
 
 /// Makes sure that a system package is there: installs it as root on Debian, else says what to do.

@@ -299,6 +299,7 @@ pub const SUITES: &[Suite] = &[
         )],
     },
     languages::C,
+    languages::CLANG,
     languages::PYTHON,
     languages::WHEELS,
     languages::FREE_THREADED,

@@ -73,6 +73,35 @@ pub const C: Suite = Suite {
     )],
 };
 
+/// C and C++ by Clang.
+pub const CLANG: Suite = Suite {
+    name: "clang",
+    about: "the programs of suite `c` by Clang, with its address, undefined-behaviour and thread sanitizers",
+    needs: &[
+        Need::Compiler,
+        Need::CppCompiler,
+        Need::Clang,
+        Need::CMake,
+        Need::PkgConfig,
+        Need::Valgrind,
+    ],
+    steps: &[Step {
+        deep: true,
+        environment: &[("FUSEBOARD_CLANG", "1")],
+        ..cargo(
+            &[
+                "test",
+                "--no-fail-fast",
+                "-p",
+                "fuseboard-ffi",
+                "--test",
+                "c_programs",
+            ],
+            Reader::Libtest,
+        )
+    }],
+};
+
 /// Python.
 pub const PYTHON: Suite = Suite {
     name: "python",
