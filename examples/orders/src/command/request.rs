@@ -1,7 +1,7 @@
 //! A request as the routes want it: who asks, under which key, and a body that is read once.
 
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::IntoResponse;
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -11,7 +11,8 @@ use uuid::Uuid;
 use axum::body::Bytes;
 
 use super::{CommandContext, CommandKey};
-use crate::auth::{Identity, Scope};
+use crate::auth::Identity;
+use crate::context::RequestContext;
 use crate::problem::Problem;
 
 /// One request.
@@ -28,13 +29,9 @@ impl<S: Send + Sync> FromRequest<S> for Asked {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let Some(identity) = request.extensions().get::<Identity>().cloned() else {
-            return Err(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "unauthenticated",
-                "send a bearer token",
-            ));
-        };
+        let (mut parts, body) = request.into_parts();
+        let identity = Identity::from_request_parts(&mut parts, state).await?;
+        let request = Request::from_parts(parts, body);
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let headers = request.headers().clone();
         let body = Bytes::from_request(request, state).await.map_err(unread)?;
@@ -60,19 +57,12 @@ impl<S: Send + Sync> FromRequest<S> for Asked {
 }
 
 impl Asked {
-    /// Who asks must have this.
-    pub fn require(&self, scope: Scope) -> Result<(), Problem> {
-        if self.identity.scopes.contains(&scope) {
-            return Ok(());
-        }
-        Err(forbidden("your token does not allow this"))
-    }
-
     /// Whose orders are meant, when they are one's own.
     pub fn user(&self) -> Result<Uuid, Problem> {
-        self.identity
-            .user_id
-            .ok_or_else(|| forbidden("your token is no user's, and has no orders of its own"))
+        self.identity.user_id.ok_or_else(|| {
+            let detail = "This token is no user's, and has no orders of its own.";
+            Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
+        })
     }
 
     /// The body.
@@ -104,10 +94,6 @@ impl Asked {
     }
 }
 
-fn forbidden(detail: &str) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
-}
-
 fn unread(rejection: BytesRejection) -> Problem {
     let status = rejection.into_response().status();
     if status == StatusCode::PAYLOAD_TOO_LARGE {
@@ -130,10 +116,15 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn context(headers: &HeaderMap, identity: &Identity) -> CommandContext {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let correlation = text("x-correlation-id").and_then(|id| Uuid::parse_str(id).ok());
-    let request_id = Uuid::now_v7();
+    let uuid = |text: &str| Uuid::parse_str(text).ok();
+    let request_id = RequestContext::current().request_id;
+    let request_id = request_id.as_deref().and_then(uuid);
+    let request_id = request_id.unwrap_or_else(Uuid::now_v7);
     CommandContext {
-        correlation_id: correlation.unwrap_or(request_id),
+        // Of several requests, when their client says so.
+        correlation_id: text("x-correlation-id")
+            .and_then(uuid)
+            .unwrap_or(request_id),
         causation_id: request_id,
         actor: identity.subject.clone(),
         // Longer ones are none that we know.

@@ -73,7 +73,7 @@ impl ReasonRequest {
 }
 
 async fn create(State(handler): State<CommandHandler>, asked: Asked) -> Result<Answer, Problem> {
-    asked.require(Scope::OrdersWrite)?;
+    asked.identity.require(Scope::OrdersWrite)?;
     let user_id = asked.user()?;
     let request: CreateRequest = asked.json()?;
     let order_id = request.order_id.unwrap_or_else(Uuid::now_v7);
@@ -105,7 +105,7 @@ async fn ship(
     Path(id): Path<String>,
     asked: Asked,
 ) -> Result<Answer, Problem> {
-    asked.require(Scope::OrdersFulfil)?;
+    asked.identity.require(Scope::OrdersFulfil)?;
     asked.json_or_default::<EmptyRequest>()?;
     let shipment_id = Uuid::now_v7();
     let command = OrderCommand::ShipOrder { shipment_id };
@@ -119,7 +119,7 @@ async fn deliver(
     Path(id): Path<String>,
     asked: Asked,
 ) -> Result<Answer, Problem> {
-    asked.require(Scope::OrdersFulfil)?;
+    asked.identity.require(Scope::OrdersFulfil)?;
     asked.json_or_default::<EmptyRequest>()?;
     handler
         .handle(wanted(
@@ -152,7 +152,7 @@ async fn refund(
     Path(id): Path<String>,
     asked: Asked,
 ) -> Result<Answer, Problem> {
-    asked.require(Scope::OrdersFulfil)?;
+    asked.identity.require(Scope::OrdersFulfil)?;
     let reason = asked.json_or_default::<ReasonRequest>()?;
     let command = OrderCommand::RefundOrder {
         reason: reason.reason("refunded")?,
@@ -175,7 +175,7 @@ fn wanted(asked: Asked, owner: Option<Uuid>, order_id: Uuid, command: OrderComma
 
 /// Whose orders may be paid and cancelled: one's own.
 fn owner(asked: &Asked) -> Result<Option<Uuid>, Problem> {
-    asked.require(Scope::OrdersWrite)?;
+    asked.identity.require(Scope::OrdersWrite)?;
     asked.user().map(Some)
 }
 
