@@ -15,6 +15,7 @@ pub mod context;
 pub mod edge;
 pub mod engine;
 pub mod fulfilment;
+pub mod gateway;
 pub mod money;
 pub mod observe;
 pub mod order;

@@ -2,6 +2,7 @@
 //! gateway, and who finishes what was begun.
 
 mod fulfilment;
+mod gateway;
 mod payment;
 mod place;
 mod provider;

@@ -1,9 +1,11 @@
 //! Providers to test against: in this process, and as programs that can be killed.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 
 use axum::Router;
+use orders::gateway::Gateway;
 use orders::provider::{self, Faults, Ledger};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -26,6 +28,15 @@ impl Server {
             let serve = provider::serve(listener, router, std::future::pending());
             serve.await.unwrap();
         });
+        Self { url, task }
+    }
+
+    pub async fn gateway(gateway: &Gateway) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let routes = gateway.routes();
+        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
+        let task = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
         Self { url, task }
     }
 

@@ -1,0 +1,115 @@
+//! A service behind the gateway, and the policies before it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use fuseboard::{
+    Backoff, CallError, CallOptions, CircuitBreaker, CircuitState, Classify, ConcurrencyLimit,
+    Pipeline, RetryBudget, RetryConfig, Verdict,
+};
+use reqwest::redirect;
+
+use super::GatewaySettings;
+use crate::edge::Endpoint;
+
+/// A service.
+pub(super) struct Upstream {
+    endpoint: Endpoint,
+    client: reqwest::Client,
+    pipeline: Pipeline<ByResponse>,
+    breaker: CircuitBreaker,
+    requests: AtomicU64,
+}
+
+/// A service's answer, of which the body is still to come.
+#[derive(Clone, Copy, Debug)]
+struct ByResponse;
+
+impl Classify<reqwest::Response, reqwest::Error> for ByResponse {
+    fn classify(&self, result: Result<&reqwest::Response, &reqwest::Error>) -> Verdict {
+        match result {
+            Ok(response) => Verdict::from_http_status(response.status().as_u16())
+                .with_retry_after(fuseboard::retry_after(response.headers())),
+            // The client's body broke off, or was too long: nothing of the service's.
+            Err(error) if error.is_body() => Verdict::IGNORED,
+            Err(_) => Verdict::FAILURE,
+        }
+    }
+}
+
+impl Upstream {
+    pub(super) fn new(endpoint: &Endpoint, settings: &GatewaySettings) -> anyhow::Result<Self> {
+        let name = &endpoint.name;
+        let breaker =
+            CircuitBreaker::try_new(name.as_str(), settings.breaker).context("gateway: breaker")?;
+        let places = ConcurrencyLimit::try_new(settings.max_in_flight_each)
+            .context("gateway: max_in_flight_each")?;
+        let retry = RetryConfig {
+            max_attempts: 2,
+            backoff: Backoff {
+                initial: Duration::from_millis(20),
+                max: Duration::from_millis(100),
+                ..Backoff::default()
+            },
+            budget: Some(RetryBudget::default()),
+            // A service that names a time is not kept from being believed.
+            max_retry_after: Duration::from_millis(100),
+            ..RetryConfig::default()
+        };
+        let pipeline = Pipeline::builder()
+            .classify(ByResponse)
+            // Sooner than the gateway itself gives up: a call that was dropped would say nothing to the breaker.
+            .timeout(settings.timeout.mul_f64(0.9))
+            .retry(retry)
+            .breaker(breaker.clone())
+            .concurrency_limit(places)
+            .build()
+            .context("gateway")?;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(settings.timeout / 4)
+            .build()
+            .context("the HTTP client of the gateway")?;
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            client,
+            pipeline,
+            breaker,
+            requests: AtomicU64::new(0),
+        })
+    }
+
+    /// Sends what `request` makes, once for each attempt; further ones only where it is safe.
+    pub(super) async fn send(
+        &self,
+        is_repeatable: bool,
+        request: impl Fn(&reqwest::Client, &str) -> reqwest::RequestBuilder + Sync,
+    ) -> Result<reqwest::Response, CallError<reqwest::Error>> {
+        let options = CallOptions {
+            is_repeatable,
+            ..CallOptions::default()
+        };
+        let attempt = || {
+            // Relaxed: a number on its own.
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            request(&self.client, &self.endpoint.url).send()
+        };
+        self.pipeline.call_with(options, attempt).await
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.endpoint.name
+    }
+
+    pub(super) fn breaker(&self) -> &CircuitBreaker {
+        &self.breaker
+    }
+
+    pub(super) fn snapshot(&self) -> (String, u64, CircuitState) {
+        // Relaxed: a number on its own.
+        let requests = self.requests.load(Ordering::Relaxed);
+        (self.endpoint.name.clone(), requests, self.breaker.state())
+    }
+}
