@@ -33,6 +33,8 @@ enum Command {
     Serve(Settings),
     /// Measures the write side on a PostgreSQL of its own and on a file, and prints a table.
     Bench(BenchSettings),
+    /// Rebuilds the read model, or shows and tries again what was parked, while the service runs.
+    Operate(serve::Operation),
     /// One region of a payment provider, with faults by script.
     PaymentProvider(payment::Args),
     /// A carrier, with faults by script.
@@ -61,6 +63,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(settings) => runtime.block_on(serve::run(Role::Everything, settings))?,
         Command::Bench(settings) => runtime.block_on(bench::run(settings))?,
+        Command::Operate(operation) => runtime.block_on(serve::operate(operation))?,
         Command::PaymentProvider(args) => runtime.block_on(payment::run(args))?,
         Command::ShippingProvider(args) => runtime.block_on(shipping::run(args))?,
     }

@@ -1,6 +1,7 @@
 //! The service itself: all of it in one process, or the part of it that the command line names.
 
 mod listen;
+mod operate;
 mod parts;
 mod providers;
 mod read;
@@ -29,6 +30,7 @@ use providers::Provider;
 use write::Providers;
 
 pub use listen::{address_of, listen};
+pub use operate::{Operation, operate};
 pub use providers::{END_WITH_PARENT, end_with_parent};
 pub use shutdown::{Stop, Stopper, told_to_end};
 

@@ -10,6 +10,8 @@ mod deliveries;
 mod end_to_end;
 #[path = "read/killed.rs"]
 mod killed;
+#[path = "read/operate.rs"]
+mod operate;
 #[path = "read/outage.rs"]
 mod outage;
 #[path = "read/poison.rs"]

@@ -46,25 +46,26 @@ pub struct World {
     pub store: Arc<dyn EventStore>,
     pub model: Arc<dyn ReadModel>,
     _postgres: Option<Arc<PostgresEngine>>,
-    _folder: Option<TempDir>,
+    /// Where the files are, with the names that the service gives them.
+    pub folder: Option<TempDir>,
 }
 
 impl World {
     pub async fn sqlite() -> Result<Self> {
         let folder = TempDir::new()?;
         let file = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
-        let database = Database::open(&file("events.db"), 4)?;
+        let database = Database::open(&file("orders.db"), 4)?;
         database.migrate().await?;
         let Database::Sqlite { writer, reader } = database else {
             anyhow::bail!("no file");
         };
-        let model = open_read_model(&file("read.db"), ReadModelOptions::default())?;
+        let model = open_read_model(&file("read-model.db"), ReadModelOptions::default())?;
         model.migrate().await?;
         Ok(Self {
             store: Arc::new(SqliteEventStore::new(writer, reader)),
             model,
             _postgres: None,
-            _folder: Some(folder),
+            folder: Some(folder),
         })
     }
 
@@ -84,7 +85,7 @@ impl World {
             store,
             model,
             _postgres: None,
-            _folder: None,
+            folder: None,
         })
     }
 
