@@ -44,7 +44,7 @@ def run(*command: str | Path, folder: Path, **more: str) -> str:
     return done.stdout
 
 
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "wheels"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ mod latency;
 mod limiter;
 mod listeners;
 mod permit;
+#[cfg(feature = "redis")]
+mod redis;
 mod settling;
 mod states;
 mod window;
@@ -55,6 +57,9 @@ mod _native {
     use crate::limiter::{RateLimiter, Reservation};
     #[pymodule_export]
     use crate::permit::Permit;
+    #[cfg(feature = "redis")]
+    #[pymodule_export]
+    use crate::redis::{RedisEngine, RedisRateLimiter, RedisRequest};
     #[pymodule_export]
     use crate::window::Window;
 

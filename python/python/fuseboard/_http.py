@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
 
 from ._concurrency import ConcurrencyLimit
 from ._errors import RateLimitedError, RejectedError
 from ._keyed import Key, KeyedRateLimiter
 from ._limiter import RateLimiter
+from .redis import Decision
+from .redis import RateLimiter as SharedRateLimiter
 
-Limiter: TypeAlias = RateLimiter | KeyedRateLimiter
+Limiter: TypeAlias = RateLimiter | KeyedRateLimiter | SharedRateLimiter
+Asked: TypeAlias = Key | Decision | None
+"""Whose limit it was; or what an engine has said of it."""
 
 TITLES = {429: "Too Many Requests", 503: "Service Unavailable"}
 
@@ -42,14 +46,19 @@ def body_of(no: RejectedError) -> bytes:
     return json.dumps(problem).encode()
 
 
-def remaining_of(limiter: Limiter, key: Key | None) -> dict[str, str]:
+def remaining_of(limiter: Limiter, asked: Asked) -> dict[str, str]:
     """What is left, for the headers of an answer; and the policy, where it is known."""
-    if isinstance(limiter, KeyedRateLimiter):
-        left = 0 if key is None else limiter.available(key)
-    else:
+    left: int | None
+    if isinstance(asked, Decision):
+        left = asked.remaining
+    elif isinstance(limiter, KeyedRateLimiter):
+        left = 0 if asked is None else limiter.available(asked)
+    elif isinstance(limiter, RateLimiter):
         left = limiter.available()
+    else:
+        left = None
     name = _string(limiter.name)
-    headers = {"RateLimit": f"{name};r={left}"}
+    headers = {} if left is None else {"RateLimit": f"{name};r={left}"}
     units, seconds = limiter.quota
     headers["RateLimit-Policy"] = f"{name};q={units};w={max(1, math.ceil(seconds))}"
     return headers
@@ -64,18 +73,37 @@ def _string(name: str) -> str:
 @contextmanager
 def admitted(
     limiter: Limiter | None, key: Callable[[], Key], concurrency: ConcurrencyLimit | None
-) -> Iterator[Key | None]:
-    """Around the handling of one request; gives the key that was limited."""
-    of: Key | None = None
+) -> Iterator[Asked]:
+    """Around the handling of one request; gives what `remaining_of` wants to know."""
+    asked: Asked = None
     with ExitStack() as stack:
         if concurrency is not None:
             stack.enter_context(concurrency.acquire())
         if isinstance(limiter, KeyedRateLimiter):
-            of = key()
-            limiter.admit(of)
+            asked = key()
+            limiter.admit(asked)
+        elif isinstance(limiter, SharedRateLimiter):
+            asked = limiter.admit(_text(key()))
         elif limiter is not None:
             limiter.admit()
-        yield of
+        yield asked
+
+
+@asynccontextmanager
+async def aadmitted(
+    limiter: Limiter | None, key: Callable[[], Key], concurrency: ConcurrencyLimit | None
+) -> AsyncIterator[Asked]:
+    """The same, where other tasks run while an engine is asked."""
+    if isinstance(limiter, SharedRateLimiter):
+        with admitted(None, key, concurrency):
+            yield await limiter.aadmit(_text(key()))
+    else:
+        with admitted(limiter, key, concurrency) as asked:
+            yield asked
+
+
+def _text(key: Key) -> str:
+    return key.decode("latin-1") if isinstance(key, bytes) else str(key)
 
 
 def failed_response(response: Any) -> bool:

@@ -26,6 +26,9 @@ __all__ = [
     "ManualClock",
     "Permit",
     "RateLimiter",
+    "RedisEngine",
+    "RedisRateLimiter",
+    "RedisRequest",
     "Reservation",
     "RetryBudget",
     "Window",
@@ -394,6 +397,38 @@ class Concurrency:
     def in_flight(self) -> int: ...
     def limit(self) -> int: ...
     def configure(self, limit: int) -> None: ...
+
+@final
+class RedisEngine:
+    def __new__(cls, urls: list[str], deadline: float | timedelta) -> Self: ...
+    def state(self) -> CircuitState: ...
+
+_Span: TypeAlias = float | timedelta
+_RedisOptions: TypeAlias = tuple[str, str, float | None, tuple[int, _Span, _Span] | None, int]
+_Decided: TypeAlias = tuple[
+    bool, int, int | None, float | None, float, str, str | None, bool
+]
+
+@final
+class RedisRateLimiter:
+    @staticmethod
+    def token_bucket(
+        engine: RedisEngine, rate: int, per: _Span, burst: int, given: _RedisOptions
+    ) -> RedisRateLimiter: ...
+    @staticmethod
+    def windowed(
+        engine: RedisEngine, kind: str, limit: int, window: _Span, given: _RedisOptions
+    ) -> RedisRateLimiter: ...
+    def check(self, key: str, cost: int) -> _Decided: ...
+    def begin(
+        self, key: str, cost: int, told: Callable[[_Decided], object]
+    ) -> _Decided | RedisRequest: ...
+    def refund(self, key: str, cost: int) -> bool: ...
+    def close(self) -> None: ...
+
+@final
+class RedisRequest:
+    def cancel(self) -> None: ...
 
 _Part: TypeAlias = Breaker | RateLimiter | Concurrency | Adaptive
 

@@ -12,7 +12,7 @@ from django.utils.decorators import sync_and_async_middleware  # type: ignore[im
 
 from ._concurrency import ConcurrencyLimit
 from ._errors import RejectedError
-from ._http import Limiter, admitted, body_of, headers_of, remaining_of, status_of
+from ._http import Asked, Limiter, aadmitted, admitted, body_of, headers_of, remaining_of, status_of
 from ._keyed import Key
 
 __all__ = ["client_address", "limit", "rejections"]
@@ -74,7 +74,7 @@ def limit(
             @functools.wraps(view)
             async def async_limited(request: Any, *args: Any, **kwargs: Any) -> Any:
                 try:
-                    with admitted(limiter, lambda: key(request), concurrency) as of:
+                    async with aadmitted(limiter, lambda: key(request), concurrency) as of:
                         response = await view(request, *args, **kwargs)
                 except RejectedError as no:
                     return _answer(no)
@@ -96,7 +96,7 @@ def limit(
     return decorate
 
 
-def _with_rest(response: Any, limiter: Limiter | None, of: Key | None) -> Any:
+def _with_rest(response: Any, limiter: Limiter | None, of: Asked) -> Any:
     if limiter is not None:
         for name, value in remaining_of(limiter, of).items():
             response[name] = value

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from ._concurrency import ConcurrencyLimit
 from ._errors import RejectedError
-from ._http import Limiter, admitted, body_of, headers_of, remaining_of, status_of
+from ._http import Asked, Limiter, aadmitted, body_of, headers_of, remaining_of, status_of
 from ._keyed import Key
 
 __all__ = ["FuseboardMiddleware", "client_address"]
@@ -34,7 +34,7 @@ class FuseboardMiddleware:
 
     Args:
         app: The application.
-        limiter: For all requests together, or with a `KeyedRateLimiter` for each `key`.
+        limiter: For all requests together; with a `KeyedRateLimiter` or one of `fuseboard.redis` for each `key`.
         key: Whose limit it is, from the ASGI scope.
         concurrency: Requests handled at once.
     """
@@ -58,7 +58,7 @@ class FuseboardMiddleware:
             await self._app(scope, receive, send)
             return
         begun = False
-        of: Key | None = None
+        of: Asked = None
 
         async def sending(message: Message) -> None:
             nonlocal begun
@@ -75,7 +75,9 @@ class FuseboardMiddleware:
             await send(message)
 
         try:
-            with admitted(self._limiter, lambda: self._key(scope), self._concurrency) as of:
+            async with aadmitted(
+                self._limiter, lambda: self._key(scope), self._concurrency
+            ) as of:
                 await self._app(scope, receive, sending)
         except RejectedError as no:
             if begun:

@@ -106,7 +106,7 @@ pub const CLANG: Suite = Suite {
 pub const PYTHON: Suite = Suite {
     name: "python",
     about: "the Python package, installed in a virtual environment, its answers to the traces, and a board shared by processes of all languages",
-    needs: &[Need::Python, Need::Compiler, Need::CppCompiler],
+    needs: &[Need::Python, Need::Compiler, Need::CppCompiler, Need::Redis],
     steps: &[
         python(
             &["-m", "pip", "install", "./python[test]"],
@@ -166,7 +166,7 @@ pub const WHEELS: Suite = Suite {
 pub const FREE_THREADED: Suite = Suite {
     name: "free-threaded",
     about: "the Python package on a free-threaded interpreter, where threads run at the same time",
-    needs: &[Need::Compiler, Need::FreeThreadedPython],
+    needs: &[Need::Compiler, Need::Redis, Need::FreeThreadedPython],
     steps: &[
         Step {
             program: Program::FreeThreadedPython,
