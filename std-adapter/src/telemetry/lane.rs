@@ -15,7 +15,8 @@ use std::fmt;
 ///     LaneMetric::gauge("shop.mails.waiting", "{mail}", "Mails that are not sent yet").label("waiting");
 ///
 /// let registry = Registry::new();
-/// registry.add_lane("mail", &[&WAITING], || vec![WAITING.value(3.0)]);
+/// static METRICS: [&LaneMetric; 1] = [&WAITING];
+/// registry.add_lane("mail", &METRICS, || vec![WAITING.value(3.0)]);
 /// assert!(prometheus_text(&registry.report()).contains("shop_mails_waiting 3"));
 /// ```
 #[derive(Clone, Copy, Debug)]

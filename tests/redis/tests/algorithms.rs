@@ -85,6 +85,16 @@ fn engine(server: &Server) -> Result<Engine> {
     )?)
 }
 
+/// `cargo xtask test valkey` would show nothing if it ran on another server.
+#[test]
+fn the_engine_is_the_one_that_was_asked_for() -> Result<()> {
+    let engine = std::env::var("FUSEBOARD_ENGINE").unwrap_or_else(|_| "redis".to_owned());
+    let info = Server::start()?.query(&["INFO", "server"])?;
+    let has = info.contains(&format!("{engine}_version:"));
+    assert!(has, "no {engine}: {info}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn l2_a_limit_is_admitted_and_no_more_and_what_remains_is_told() -> Result<()> {
     let server = Server::start()?;

