@@ -207,7 +207,15 @@ impl ReadModelProjection {
                 self.model.beat(active.edition).await?;
                 continue;
             }
-            self.take(&deliveries).await?;
+            let mut pause = self.options.pause;
+            // Kept until it is done: given back to the bus, each try would count as one more of its attempts, and an outage of the
+            // database would end with healthy events parked.
+            while let Err(error) = self.take(&deliveries).await {
+                tracing::warn!(%error, "the projection tries again after a pause");
+                self.count(|counted| counted.failures += 1);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(self.options.heartbeat);
+            }
             let positions: Vec<u64> = deliveries.iter().map(|one| one.event.position).collect();
             subscription.acknowledge(&positions).await?;
         }

@@ -60,7 +60,7 @@ pub struct QuerySnapshot {
     pub stale: u64,
     /// Requests that waited for a position.
     pub waited: u64,
-    /// Those of them for which it did not come in time.
+    /// Requests for which it did not come in time, or that were one too many to wait.
     pub behind: u64,
     /// Questions without an answer.
     pub failed: u64,
@@ -241,7 +241,6 @@ impl QueryService {
 
     /// Waits until the checkpoint has come to a position. All who wait ask together.
     async fn reach(&self, wanted: u64, position: u64) -> Result<(), QueryError> {
-        self.count(|counted| counted.waited += 1);
         let behind = |position| {
             self.count(|counted| counted.behind += 1);
             QueryError::Behind { position, wanted }
@@ -249,6 +248,7 @@ impl QueryService {
         let Ok(_place) = self.waiting.try_acquire() else {
             return Err(behind(position));
         };
+        self.count(|counted| counted.waited += 1);
         let end = tokio::time::Instant::now() + self.options.position_wait;
         loop {
             let active = async || {

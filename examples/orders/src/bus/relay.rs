@@ -36,7 +36,7 @@ impl Default for RelayOptions {
 pub struct RelaySnapshot {
     /// Events published, those included that the bus had already.
     pub published: u64,
-    /// The position of the last of them.
+    /// Everything up to this position is on the bus, or was done with before the bus was empty.
     pub position: u64,
     /// Events in the store that are not on the bus, at most: positions that were never used count too.
     pub lag_events: u64,
@@ -85,6 +85,8 @@ pub struct Relay {
 
 struct Counted {
     seen: RelaySnapshot,
+    /// What the bus last had.
+    on_the_bus: u64,
     /// When the oldest event that is not on the bus was recorded.
     oldest: Option<OffsetDateTime>,
     heartbeat: Instant,
@@ -106,6 +108,7 @@ impl Relay {
             options,
             counted: Mutex::new(Counted {
                 seen: RelaySnapshot::default(),
+                on_the_bus: 0,
                 oldest: None,
                 heartbeat: Instant::now(),
             }),
@@ -158,16 +161,17 @@ impl Relay {
         };
         self.count(|counted| {
             // Another relay may be ahead; a bus that is behind has lost something.
-            if on_the_bus < counted.seen.position {
+            if on_the_bus < counted.on_the_bus {
                 counted.seen.losses += 1;
-                let had = counted.seen.position;
+                let had = counted.on_the_bus;
                 tracing::warn!(
                     had,
                     has = on_the_bus,
                     "the bus has lost events: publishing again"
                 );
             }
-            counted.seen.position = on_the_bus;
+            counted.on_the_bus = on_the_bus;
+            counted.seen.position = after;
             counted.seen.lag_events = head.saturating_sub(after);
             counted.oldest = events.first().map(|event| event.recorded_at);
         });
@@ -181,6 +185,7 @@ impl Relay {
         self.bus.publish(after, &events).await?;
         self.count(|counted| {
             counted.seen.published += events.len() as u64;
+            counted.on_the_bus = last;
             counted.seen.position = last;
             counted.seen.lag_events = head.saturating_sub(last);
             counted.oldest = None;
