@@ -67,15 +67,4 @@ impl Identity {
         let detail = format!("This needs a token with the scope {}.", scope.word());
         Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
     }
-
-    /// Whether they may see what belongs to `owner`.
-    pub fn may_see(&self, owner: Uuid) -> bool {
-        self.scopes.contains(&Scope::OrdersReadAll)
-            || self.scopes.contains(&Scope::OrdersRead) && self.user_id == Some(owner)
-    }
-
-    /// Whether they may make, pay and cancel what belongs to `owner`.
-    pub fn may_change(&self, owner: Uuid) -> bool {
-        self.scopes.contains(&Scope::OrdersWrite) && self.user_id == Some(owner)
-    }
 }

@@ -6,4 +6,7 @@ mod gateway;
 mod payment;
 mod place;
 mod provider;
+mod security;
+mod service;
 mod shipping;
+mod statuses;
