@@ -28,3 +28,4 @@ pub mod serve;
 pub mod settings;
 pub mod shipping;
 pub mod store;
+pub mod storm;

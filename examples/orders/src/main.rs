@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use orders::bench::{self, BenchSettings};
 use orders::provider::{payment, shipping};
-use orders::serve;
+use orders::serve::{self, Services};
 use orders::settings::{Role, Settings};
+use orders::storm;
 
 /// An order service with command and query sides and an event store, guarded at every edge by Fuseboard.
 ///
@@ -20,7 +21,7 @@ use orders::settings::{Role, Settings};
 )]
 struct Arguments {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<Program>,
     #[command(flatten)]
     settings: Settings,
 }
@@ -28,17 +29,39 @@ struct Arguments {
 #[derive(Subcommand)]
 // There is one of it: its size is no matter.
 #[allow(clippy::large_enum_variant)]
-enum Command {
+enum Program {
     /// Serves everything in this process.
     Serve(Settings),
     /// Measures the write side on a PostgreSQL of its own and on a file, and prints a table.
     Bench(BenchSettings),
     /// Rebuilds the read model, or shows and tries again what was parked, while the service runs.
     Operate(serve::Operation),
+    /// Serves the gateway alone: what clients talk to, before a command and a query service.
+    Gateway(GatewayArguments),
+    /// Serves commands alone, with relay and fulfilment.
+    Command(Settings),
+    /// Serves queries alone, with their projection.
+    Query(Settings),
     /// One region of a payment provider, with faults by script.
     PaymentProvider(payment::Args),
     /// A carrier, with faults by script.
     ShippingProvider(shipping::Args),
+    /// Starts everything, kills it piece by piece under load, and says whether the books balance.
+    ///
+    /// Exits with 0 only when they do.
+    Storm(storm::StormArguments),
+    /// Reads the books of a service that nobody uses: events, money, what was published, what is shown.
+    ///
+    /// Exits with 0 only when they balance.
+    Books(storm::BooksArguments),
+}
+
+#[derive(Args)]
+struct GatewayArguments {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    services: Services,
 }
 
 fn main() -> ExitCode {
@@ -46,7 +69,7 @@ fn main() -> ExitCode {
     serve::end_with_parent();
     let command = arguments
         .command
-        .unwrap_or(Command::Serve(arguments.settings));
+        .unwrap_or(Program::Serve(arguments.settings));
     match run(command) {
         Ok(status) => status,
         Err(error) => {
@@ -56,18 +79,41 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<ExitCode> {
+fn run(command: Program) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     match command {
-        Command::Serve(settings) => runtime.block_on(serve::run(Role::Everything, settings))?,
-        Command::Bench(settings) => runtime.block_on(bench::run(settings))?,
-        Command::Operate(operation) => runtime.block_on(serve::operate(operation))?,
-        Command::PaymentProvider(args) => runtime.block_on(payment::run(args))?,
-        Command::ShippingProvider(args) => runtime.block_on(shipping::run(args))?,
+        Program::Bench(settings) => runtime.block_on(bench::run(settings))?,
+        Program::Serve(settings) => {
+            runtime.block_on(serve::run(Role::Everything, settings, None))?;
+        }
+        Program::Gateway(GatewayArguments { settings, services }) => {
+            runtime.block_on(serve::run(Role::Gateway, settings, Some(services)))?;
+        }
+        Program::Command(settings) => {
+            runtime.block_on(serve::run(Role::Command, settings, None))?;
+        }
+        Program::Query(settings) => runtime.block_on(serve::run(Role::Query, settings, None))?,
+        Program::Operate(operation) => runtime.block_on(serve::operate(operation))?,
+        Program::PaymentProvider(args) => runtime.block_on(payment::run(args))?,
+        Program::ShippingProvider(args) => runtime.block_on(shipping::run(args))?,
+        Program::Storm(arguments) => {
+            return Ok(balanced(runtime.block_on(storm::run(arguments))?));
+        }
+        Program::Books(arguments) => {
+            return Ok(balanced(runtime.block_on(storm::read_books(&arguments))?));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn balanced(is_balanced: bool) -> ExitCode {
+    if is_balanced {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 #[cfg(test)]

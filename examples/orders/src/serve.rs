@@ -1,5 +1,6 @@
 //! The service itself: all of it in one process, or the part of it that the command line names.
 
+mod front;
 mod listen;
 mod operate;
 mod parts;
@@ -16,15 +17,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use http::StatusCode;
+use reqwest::Url;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::auth::{NewToken, Tokens, authenticated};
-use crate::bus::{BusOptions, EventBus, InProcessBus};
+use crate::bus::{BusOptions, EventBus, InProcessBus, RedisBus, RedisBusOptions};
 use crate::context::in_context;
+use crate::observe::lane::Lane;
 use crate::observe::{self, Observed};
 use crate::problem::Problem;
-use crate::settings::{Role, Settings};
+use crate::settings::{self, Role, Settings};
+use crate::store::GuardedStore;
 use parts::Parts;
 use providers::Provider;
 use write::Providers;
@@ -37,11 +41,35 @@ pub use shutdown::{Stop, Stopper, told_to_end};
 /// How long requests that are under way may take once it is told to end.
 const UNDER_WAY: Duration = Duration::from_secs(15);
 
+/// Where a gateway finds the services.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Services {
+    /// Where the command service listens.
+    #[arg(long = "command-url", env = "ORDERS_COMMAND_URL", value_name = "URL", default_value = "http://127.0.0.1:8081", value_parser = settings::http_url)]
+    pub command: Url,
+    /// Where the query service listens.
+    #[arg(long = "query-url", env = "ORDERS_QUERY_URL", value_name = "URL", default_value = "http://127.0.0.1:8082", value_parser = settings::http_url)]
+    pub query: Url,
+}
+
+/// Services in several processes share what they keep.
+fn whole(role: Role, settings: &Settings) -> anyhow::Result<()> {
+    let shared = settings.places.postgres.is_some() && settings.places.redis.is_some();
+    if matches!(role, Role::Command | Role::Query) && !shared {
+        anyhow::bail!(
+            "`orders {}` needs --postgres and --redis: a file and a bus in the process are for one process, `orders serve`",
+            role.name()
+        );
+    }
+    Ok(())
+}
+
 /// Serves until it is told to end.
 ///
 /// # Errors
 /// A port is taken, or what it needs to begin is not there.
-pub async fn run(role: Role, settings: Settings) -> anyhow::Result<()> {
+pub async fn run(role: Role, settings: Settings, services: Option<Services>) -> anyhow::Result<()> {
+    whole(role, &settings)?;
     let clients = listen(settings.address(role), "--port").await?;
     let operations = listen(settings.operations_address(role), "--operations-port").await?;
     let observed = Observed::starting();
@@ -61,7 +89,7 @@ pub async fn run(role: Role, settings: Settings) -> anyhow::Result<()> {
     let end = told_to_end(observed.health.clone(), settings.drain);
     let mut end = std::pin::pin!(end);
     let started = tokio::select! {
-        started = Started::new(&settings, &observed, stop) => Some(started?),
+        started = Started::new(role, &settings, services, &observed, stop) => Some(started?),
         () = &mut end => None,
     };
     if let Some(started) = started {
@@ -96,6 +124,8 @@ async fn serve(
     end: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let (stopper, stop) = Stopper::new();
+    // Clients without a token are told apart by where they come from.
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(clients, routes).with_graceful_shutdown(stop.stopped());
     let mut serving = std::pin::pin!(serving.into_future());
     tokio::select! {
@@ -120,51 +150,56 @@ struct Started {
 }
 
 impl Started {
-    async fn new(settings: &Settings, observed: &Observed, stop: Stop) -> anyhow::Result<Self> {
-        let (database, store) = stores::event_store(settings).await?;
-        observed.registry.add_breaker(store.breaker());
-        observed
-            .registry
-            .add_concurrency_queue("event-store", store.places());
-        let counted = Arc::clone(&store);
-        observed
-            .lane
-            .add(move || observe::lane::store(counted.snapshot()));
+    async fn new(
+        role: Role,
+        settings: &Settings,
+        services: Option<Services>,
+        observed: &Observed,
+        stop: Stop,
+    ) -> anyhow::Result<Self> {
         let (tokens, fresh) = tokens(settings)?;
-
-        let (mut started, mut payments) = (Vec::new(), settings.payment_providers.clone());
-        if payments.is_empty() {
-            for (provider, region) in providers::payment_regions(&settings.data).await? {
-                started.push(provider);
-                payments.push(region);
+        let mut parts = Parts::new(bus(settings, observed)?, stop);
+        let mut started = Vec::new();
+        let (mut commands, mut queries) = (None, None);
+        if role != Role::Gateway {
+            let (database, store) = stores::event_store(&settings.places).await?;
+            observe_store(&store, observed);
+            parts.watch_store(Arc::clone(&store) as Arc<_>, &observed.lane);
+            let model = read::open(&settings.places).await?;
+            let projection = Arc::new(read::projection(&store, &model));
+            if role != Role::Query {
+                let providers = providers(settings, &mut started).await?;
+                let checkpoint = Arc::clone(&projection);
+                let routes = write::start(&mut parts, &store, &providers, checkpoint, observed)?;
+                commands = Some(routes);
             }
+            if role != Role::Command {
+                let routes = read::start(&mut parts, &store, model, projection, observed)?;
+                queries = Some(routes);
+            }
+            parts.at_end(async move { database.close().await });
         }
-        let shipping = if let Some(url) = &settings.shipping_provider {
-            url.to_string()
+        // Behind the gateway of this process requests were counted by it.
+        let lane = if role == Role::Everything {
+            Arc::default()
         } else {
-            let carrier = providers::carrier(&settings.data).await?;
-            let url = carrier.url.to_string();
-            started.push(carrier);
-            url
+            Arc::clone(&observed.lane)
         };
-        let providers = Providers { payments, shipping };
-
-        let bus: Arc<dyn EventBus> = Arc::new(InProcessBus::new(BusOptions::default()));
-        let mut parts = Parts::new(bus, stop);
-        parts.watch_store(Arc::clone(&store) as Arc<_>, &observed.lane);
-        let model = read::open(settings).await?;
-        let projection = Arc::new(read::projection(&store, &model));
-        let commands = write::start(
-            &mut parts,
-            &store,
-            &providers,
-            Arc::clone(&projection),
-            observed,
-        )?;
-        let queries = read::start(&mut parts, &store, model, projection, observed)?;
-        parts.at_end(async move { database.close().await });
+        let service = |routes: Router| around_service(routes, &lane, Arc::clone(&tokens));
+        let routes = match (commands, queries, services) {
+            (Some(commands), Some(queries), _) => {
+                let inside = Services {
+                    command: parts.serve_inside(service(commands)).await?,
+                    query: parts.serve_inside(service(queries)).await?,
+                };
+                front::start(settings, &inside, &tokens, observed)?
+            }
+            (Some(routes), None, _) | (None, Some(routes), _) => service(routes),
+            (None, None, Some(services)) => front::start(settings, &services, &tokens, observed)?,
+            (None, None, None) => anyhow::bail!("a gateway needs the addresses of its services"),
+        };
         Ok(Self {
-            routes: around(commands.merge(queries), observed, tokens),
+            routes,
             parts,
             providers: started,
             tokens: fresh,
@@ -172,15 +207,55 @@ impl Started {
     }
 }
 
-/// What stands around all routes: a span, the request's context, and who asks.
-fn around(routes: Router, observed: &Observed, tokens: Arc<Tokens>) -> Router {
+fn observe_store(store: &Arc<GuardedStore>, observed: &Observed) {
+    observed.registry.add_breaker(store.breaker());
+    observed
+        .registry
+        .add_concurrency_queue("event-store", store.places());
+    let counted = Arc::clone(store);
+    observed
+        .lane
+        .add(move || observe::lane::store(counted.snapshot()));
+}
+
+/// Those of the settings; what is missing is started.
+async fn providers(settings: &Settings, started: &mut Vec<Provider>) -> anyhow::Result<Providers> {
+    let mut payments = settings.payment_providers.clone();
+    if payments.is_empty() {
+        for (provider, region) in providers::payment_regions(&settings.places.data).await? {
+            started.push(provider);
+            payments.push(region);
+        }
+    }
+    let shipping = if let Some(url) = &settings.shipping_provider {
+        url.to_string()
+    } else {
+        let carrier = providers::carrier(&settings.places.data).await?;
+        let url = carrier.url.to_string();
+        started.push(carrier);
+        url
+    };
+    Ok(Providers { payments, shipping })
+}
+
+/// Redis, or one in the process.
+fn bus(settings: &Settings, observed: &Observed) -> anyhow::Result<Arc<dyn EventBus>> {
+    let Some(url) = &settings.places.redis else {
+        return Ok(Arc::new(InProcessBus::new(BusOptions::default())));
+    };
+    let bus = RedisBus::open(url.reveal(), &RedisBusOptions::default())?;
+    observed.registry.add_breaker(bus.breaker());
+    Ok(Arc::new(bus))
+}
+
+/// What stands around a service's routes: a span, the request's context, and who asks, also behind the gateway.
+fn around_service(routes: Router, lane: &Arc<Lane>, tokens: Arc<Tokens>) -> Router {
     let routes = routes.fallback(|| async {
         let what = "there is nothing here; README.md of the orders example lists the routes";
         Problem::new(StatusCode::NOT_FOUND, "no-route", what)
     });
-    let lane = Arc::clone(&observed.lane);
-    in_context(authenticated(routes, tokens))
-        .layer(from_fn_with_state(lane, observe::trace::traced))
+    let layer = from_fn_with_state(Arc::clone(lane), observe::trace::traced);
+    in_context(authenticated(routes, tokens)).layer(layer)
 }
 
 /// Those of the file, or some for trying.
@@ -188,8 +263,8 @@ fn tokens(settings: &Settings) -> anyhow::Result<(Arc<Tokens>, Vec<NewToken>)> {
     if let Some(file) = &settings.tokens {
         return Ok((Arc::new(Tokens::read(file)?), Vec::new()));
     }
-    std::fs::create_dir_all(&settings.data)?;
-    let (tokens, fresh) = Tokens::read_or_generate(&settings.data.join("tokens.json"))?;
+    std::fs::create_dir_all(&settings.places.data)?;
+    let (tokens, fresh) = Tokens::read_or_generate(&settings.places.data.join("tokens.json"))?;
     Ok((Arc::new(tokens), fresh))
 }
 
@@ -203,7 +278,7 @@ fn announce(
     println!("orders {}", role.name());
     println!("  clients     http://{clients}");
     println!("  operations  http://{operations}/  (dashboard, /metrics, /livez /readyz /startupz)");
-    println!("  events in   {}", stores::shown(settings));
+    println!("  events in   {}", stores::shown(&settings.places));
     for provider in &started.providers {
         println!("  provider    {} (started beside it)", provider.url);
     }
@@ -230,7 +305,7 @@ fn announce(
             settings
                 .tokens
                 .clone()
-                .unwrap_or_else(|| settings.data.join("tokens.json"))
+                .unwrap_or_else(|| settings.places.data.join("tokens.json"))
                 .display()
         ),
     }

@@ -64,19 +64,10 @@ pub enum LogFormat {
     Json,
 }
 
-/// What all services are told.
+/// Where data are kept.
 #[derive(Debug, Clone, Args)]
 #[allow(clippy::doc_markdown, reason = "these are the help text")]
-pub struct Settings {
-    /// Address to listen on; 0.0.0.0 lets others in.
-    #[arg(long, env = "ORDERS_HOST", default_value = "127.0.0.1")]
-    pub host: IpAddr,
-    /// Port for clients; 0 takes a free one [default: 8080; command 8081, query 8082]
-    #[arg(long, env = "ORDERS_PORT")]
-    pub port: Option<u16>,
-    /// Port for metrics, health and the dashboard; 0 takes a free one [default: 9090; command 9091, query 9092]
-    #[arg(long, env = "ORDERS_OPERATIONS_PORT")]
-    pub operations_port: Option<u16>,
+pub struct Places {
     /// Folder of the SQLite file, used where no --postgres is given; it is made when it is missing.
     #[arg(
         long,
@@ -91,6 +82,24 @@ pub struct Settings {
     /// Bus and shared limits in Redis or Valkey: redis://host:6379
     #[arg(long, env = "ORDERS_REDIS", value_name = "URL", hide_env_values = true, value_parser = REDIS)]
     pub redis: Option<SecretUrl>,
+}
+
+/// What all services are told.
+#[derive(Debug, Clone, Args)]
+#[allow(clippy::doc_markdown, reason = "these are the help text")]
+pub struct Settings {
+    /// Address to listen on; 0.0.0.0 lets others in.
+    #[arg(long, env = "ORDERS_HOST", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Port for clients; 0 takes a free one [default: 8080; command 8081, query 8082]
+    #[arg(long, env = "ORDERS_PORT")]
+    pub port: Option<u16>,
+    /// Port for metrics, health and the dashboard; 0 takes a free one [default: 9090; command 9091, query 9092]
+    #[arg(long, env = "ORDERS_OPERATIONS_PORT")]
+    pub operations_port: Option<u16>,
+    /// Where data are kept.
+    #[command(flatten)]
+    pub places: Places,
     /// A region of the payment provider, as NAME=URL; several in the order in which they are asked. Without any, `serve` starts two itself.
     #[arg(
         long = "payment-provider",
@@ -233,7 +242,11 @@ fn parsed(text: &str, schemes: &[&str], example: &str) -> Result<Url, String> {
     ))
 }
 
-fn http_url(text: &str) -> Result<Url, String> {
+/// An address of plain HTTP.
+///
+/// # Errors
+/// What it should be.
+pub fn http_url(text: &str) -> Result<Url, String> {
     parsed(text, &["http"], "http://127.0.0.1:9101")
 }
 

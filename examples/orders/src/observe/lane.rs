@@ -18,7 +18,9 @@ use metric::{
 };
 
 pub use metric::METRICS;
-pub use reading::{commands, payments, projection, queries, relay, shipments, store};
+pub use reading::{
+    commands, fulfilment, gateway, payments, projection, queries, relay, shipments, store,
+};
 
 /// Everything of the lane; each part of the service adds what it knows.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{read, stores};
 use crate::bus::{EventBus, RedisBus, RedisBusOptions};
-use crate::settings::Settings;
+use crate::settings::Places;
 
 /// Parked events shown at once.
 const SHOWN: u32 = 100;
@@ -19,7 +19,7 @@ pub struct Operation {
     #[command(subcommand)]
     what: What,
     #[command(flatten)]
-    settings: Settings,
+    places: Places,
 }
 
 #[derive(Subcommand)]
@@ -55,17 +55,17 @@ enum What {
 /// # Errors
 /// A database or Redis is not there, or what was asked for cannot be done.
 pub async fn operate(operation: Operation) -> anyhow::Result<()> {
-    let settings = &operation.settings;
+    let places = &operation.places;
     match operation.what {
         What::Rebuild => {
-            let (_database, store) = stores::event_store(settings).await?;
-            let model = read::open(settings).await?;
+            let (_database, store) = stores::event_store(places).await?;
+            let model = read::open(places).await?;
             let edition = read::projection(&store, &model).rebuild().await?;
             let (number, position) = (edition.edition, edition.position);
             println!("edition {number} serves, at position {position}");
         }
         What::Parked { group: None } => {
-            let model = read::open(settings).await?;
+            let model = read::open(places).await?;
             let (count, parked) = model.parked(SHOWN).await?;
             println!("{count} parked by the read model");
             for event in parked {
@@ -81,7 +81,7 @@ pub async fn operate(operation: Operation) -> anyhow::Result<()> {
             }
         }
         What::Parked { group: Some(group) } => {
-            let parked = bus(settings)?.parked(&group).await?;
+            let parked = bus(places)?.parked(&group).await?;
             println!("{} parked by the group {group}", parked.len());
             for parked in parked.iter().take(SHOWN as usize) {
                 println!(
@@ -99,8 +99,8 @@ pub async fn operate(operation: Operation) -> anyhow::Result<()> {
             order_id: Some(order_id),
             ..
         } => {
-            let (_database, store) = stores::event_store(settings).await?;
-            let model = read::open(settings).await?;
+            let (_database, store) = stores::event_store(places).await?;
+            let model = read::open(places).await?;
             if !read::projection(&store, &model).unpark(order_id).await? {
                 bail!("no events of the order {order_id} are parked: see `parked`");
             }
@@ -110,7 +110,7 @@ pub async fn operate(operation: Operation) -> anyhow::Result<()> {
             group, position, ..
         } => {
             let (group, position) = (group.unwrap_or_default(), position.unwrap_or_default());
-            if !bus(settings)?.unpark(&group, position).await? {
+            if !bus(places)?.unpark(&group, position).await? {
                 bail!(
                     "the group {group} has parked nothing at position {position}: see `parked --group {group}`"
                 );
@@ -121,8 +121,8 @@ pub async fn operate(operation: Operation) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn bus(settings: &Settings) -> anyhow::Result<Arc<dyn EventBus>> {
-    let redis = settings.redis.as_ref();
+fn bus(places: &Places) -> anyhow::Result<Arc<dyn EventBus>> {
+    let redis = places.redis.as_ref();
     let url = redis.context("the bus of another process is reached by --redis only")?;
     Ok(Arc::new(RedisBus::open(
         url.reveal(),

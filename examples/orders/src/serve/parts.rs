@@ -1,12 +1,16 @@
 //! What works in the background of one process, and how it ends.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use reqwest::Url;
 use tokio::task::JoinSet;
 
+use super::listen::{address_of, listen};
 use super::shutdown::Stop;
 use crate::bus::EventBus;
 use crate::observe::lane::Lane;
@@ -46,6 +50,29 @@ impl Parts {
                 () = stop.stopped() => {}
             }
         });
+    }
+
+    /// Serves routes for the gateway of this process, and says where.
+    pub async fn serve_inside(&mut self, routes: Router) -> anyhow::Result<Url> {
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), "").await?;
+        let url = format!("http://{}", address_of(&listener)?);
+        let stop = self.stop.clone().stopped();
+        self.tasks.spawn(async move {
+            // By then the gateway has none of its requests under way.
+            let served = axum::serve(listener, routes).with_graceful_shutdown(stop);
+            if let Err(error) = served.await {
+                tracing::error!(%error, "a service ended by itself");
+            }
+        });
+        Ok(url.parse()?)
+    }
+
+    /// Runs `part` until it has ended in order, once everybody is told to stop.
+    pub fn spawn_ending<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        part: impl FnOnce(Stop) -> F,
+    ) {
+        self.tasks.spawn(part(self.stop.clone()));
     }
 
     /// Runs `last` when all parts have stopped, in the order in which it was said.

@@ -15,7 +15,7 @@ use crate::projection::{
     open_read_model,
 };
 use crate::query::{QueryOptions, QueryService};
-use crate::settings::Settings;
+use crate::settings::Places;
 use crate::store::GuardedStore;
 
 /// How often lag is measured.
@@ -25,13 +25,12 @@ const MEASURE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The read model, with its tables up to date.
-pub async fn open(settings: &Settings) -> anyhow::Result<Arc<dyn ReadModel>> {
-    let url = stores::url(settings, "read-model.db")?;
+pub async fn open(places: &Places) -> anyhow::Result<Arc<dyn ReadModel>> {
+    let url = stores::url(places, "read-model.db")?;
     let model = open_read_model(&url, ReadModelOptions::default())?;
     let begun = Instant::now();
     while let Err(error) = model.migrate().await {
-        let may_come =
-            matches!(error, ReadModelError::Unavailable(_)) && settings.postgres.is_some();
+        let may_come = matches!(error, ReadModelError::Unavailable(_)) && places.postgres.is_some();
         if !may_come || begun.elapsed() > PATIENCE {
             return Err(anyhow!(error).context("no read model"));
         }

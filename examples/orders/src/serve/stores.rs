@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use std::sync::Arc;
 use tokio::time::{Instant, sleep};
 
-use crate::settings::Settings;
+use crate::settings::Places;
 use crate::store::{
     Database, GuardedStore, PostgresEventStore, SqliteEventStore, StoreError, StoreGuard,
 };
@@ -18,11 +18,11 @@ const CONNECTIONS: u32 = 16;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The address of the database, for drivers, which may hold a password; without a server that of `file` in the data folder.
-pub fn url(settings: &Settings, file: &str) -> anyhow::Result<String> {
-    if let Some(postgres) = &settings.postgres {
+pub fn url(places: &Places, file: &str) -> anyhow::Result<String> {
+    if let Some(postgres) = &places.postgres {
         return Ok(postgres.reveal().to_owned());
     }
-    let folder = &settings.data;
+    let folder = &places.data;
     std::fs::create_dir_all(folder).with_context(|| {
         format!(
             "cannot make the folder {}; choose another with --data",
@@ -41,23 +41,23 @@ pub fn url(settings: &Settings, file: &str) -> anyhow::Result<String> {
 }
 
 /// Where that is, for people.
-pub fn shown(settings: &Settings) -> String {
-    match &settings.postgres {
+pub fn shown(places: &Places) -> String {
+    match &places.postgres {
         Some(postgres) => postgres.to_string(),
-        None => settings.data.join("orders.db").display().to_string(),
+        None => places.data.join("orders.db").display().to_string(),
     }
 }
 
 /// The event store, with its tables up to date.
-pub async fn event_store(settings: &Settings) -> anyhow::Result<(Database, Arc<GuardedStore>)> {
-    let database = Database::open(&url(settings, "orders.db")?, CONNECTIONS)?;
+pub async fn event_store(places: &Places) -> anyhow::Result<(Database, Arc<GuardedStore>)> {
+    let database = Database::open(&url(places, "orders.db")?, CONNECTIONS)?;
     let begun = Instant::now();
     while let Err(error) = database.migrate().await {
-        let may_come = matches!(error, StoreError::Unavailable(_)) && settings.postgres.is_some();
+        let may_come = matches!(error, StoreError::Unavailable(_)) && places.postgres.is_some();
         if !may_come || begun.elapsed() > PATIENCE {
-            return Err(anyhow!(error).context(format!("no event store at {}", shown(settings))));
+            return Err(anyhow!(error).context(format!("no event store at {}", shown(places))));
         }
-        tracing::warn!(%error, database = %shown(settings), "waiting for the event store");
+        tracing::warn!(%error, database = %shown(places), "waiting for the event store");
         sleep(Duration::from_secs(1)).await;
     }
     let guard = StoreGuard::default();

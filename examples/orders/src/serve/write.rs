@@ -14,6 +14,7 @@ use super::parts::Parts;
 use crate::bus::{Relay, RelayOptions};
 use crate::command::{CommandHandler, CommandService, routes};
 use crate::edge::Endpoint;
+use crate::fulfilment::{Fulfilment, FulfilmentOptions};
 use crate::observe::{Observed, lane};
 use crate::payment::{PaymentEdge, PaymentSettings};
 use crate::projection::ReadModelProjection;
@@ -74,6 +75,21 @@ pub fn start(
     });
     let hint = relay.hint();
     parts.spawn("relay", async move { relay.run().await });
+    let options = FulfilmentOptions::default();
+    parts.watch_group(options.group.clone(), &observed.lane);
+    let fulfilment = Fulfilment::new(
+        service.clone(),
+        Arc::clone(store) as Arc<_>,
+        Some(Arc::clone(&parts.bus)),
+        Arc::clone(&payments) as Arc<_>,
+        Arc::clone(&shipping) as Arc<_>,
+        options,
+    );
+    let taken_up = fulfilment.clone();
+    observed
+        .lane
+        .add(move || lane::fulfilment(taken_up.snapshot()));
+    parts.spawn_ending(|stop| async move { fulfilment.run(stop.stopped()).await });
     let snapshots = service.clone();
     parts.at_end(async move { snapshots.settle().await });
     let handler = CommandHandler::new(service, payments, shipping, PATIENCE);

@@ -40,6 +40,10 @@ metrics! {
     counter PAYMENTS = "orders.payments", "{payment}", "Charges and refunds, by what came of them", shown as "payments";
     counter PAYMENT_REQUESTS = "orders.payment.requests", "{request}", "Requests sent to regions of the payment provider: with retries, hedges and failover";
     counter SHIPMENTS = "orders.shipments", "{shipment}", "Parcels asked for, by what came of them", shown as "shipments";
+    counter FULFILMENTS = "orders.fulfilments", "{order}", "Orders taken up whose payment, parcel or refund nobody had finished, by what came of it";
+    gauge UNFINISHED = "orders.fulfilment.planned", "{order}", "Orders that wait for their payment, parcel or refund to be known", shown as "unfinished";
+    gauge STUCK = "orders.fulfilment.stuck", "{order}", "Of these, orders put off ten times and more: somebody should look at them", shown as "stuck";
+    counter REFUSALS = "orders.gateway.refusals", "{request}", "Requests that the gateway answered itself, by why";
     counter REQUESTS = "orders.http.requests", "{request}", "Requests answered, by the class of the status";
     counter REQUEST_TIME = "orders.http.request.time", "s", "Time spent on them";
 }

@@ -3,12 +3,15 @@
 use fuseboard::telemetry::{LaneMetric, LaneValue};
 
 use super::metric::{
-    APPENDS, COMMANDS, CONFLICTS, EVENTS, HEARTBEAT_AGE, HELD, LAG, LAG_TIME, OUTBOX_AGE,
-    OUTBOX_FAILURES, OUTBOX_HEARTBEAT_AGE, OUTBOX_LAG, OUTBOX_POSITION, PAYMENT_REQUESTS, PAYMENTS,
-    POSITION, PROJECTED, PUBLISHED, QUERIES, SHIPMENTS, SNAPSHOTS, UNAVAILABLE,
+    APPENDS, COMMANDS, CONFLICTS, EVENTS, FULFILMENTS, HEARTBEAT_AGE, HELD, LAG, LAG_TIME,
+    OUTBOX_AGE, OUTBOX_FAILURES, OUTBOX_HEARTBEAT_AGE, OUTBOX_LAG, OUTBOX_POSITION,
+    PAYMENT_REQUESTS, PAYMENTS, POSITION, PROJECTED, PUBLISHED, QUERIES, REFUSALS, SHIPMENTS,
+    SNAPSHOTS, STUCK, UNAVAILABLE, UNFINISHED,
 };
 use crate::bus::RelaySnapshot;
 use crate::command::CommandNumbers;
+use crate::fulfilment::FulfilmentSnapshot;
+use crate::gateway::GatewaySnapshot;
 use crate::payment::PaymentSnapshot;
 use crate::projection::{Lag, ProjectionSnapshot};
 use crate::query::QuerySnapshot;
@@ -132,6 +135,34 @@ pub fn shipments(seen: &ShippingSnapshot) -> Vec<LaneValue> {
         [
             ("shipped", seen.shipped),
             ("refused", seen.refused),
+            ("unavailable", seen.unavailable),
+        ],
+    )
+    .collect()
+}
+
+/// The fulfilment's.
+pub fn fulfilment(seen: FulfilmentSnapshot) -> Vec<LaneValue> {
+    let mut values: Vec<_> = results(
+        &FULFILMENTS,
+        [("finished", seen.finished), ("put_off", seen.put_off)],
+    )
+    .collect();
+    values.push(UNFINISHED.value(seen.planned as f64));
+    values.push(STUCK.value(seen.stuck as f64));
+    values
+}
+
+/// The gateway's.
+pub fn gateway(seen: &GatewaySnapshot) -> Vec<LaneValue> {
+    results(
+        &REFUSALS,
+        [
+            ("unauthenticated", seen.unauthenticated),
+            ("limited", seen.limited),
+            ("shed", seen.shed),
+            ("too_large", seen.too_large),
+            ("timed_out", seen.timed_out),
             ("unavailable", seen.unavailable),
         ],
     )

@@ -1,0 +1,4 @@
+//! The program as operators meet it: its arguments and ends, what it says of itself, its books.
+
+mod books;
+mod program;
