@@ -171,6 +171,11 @@ impl Adaptive {
             .map_err(|error| errors::from_core(given.py(), error))
     }
 
+    /// As part of a guarded function's.
+    fn __repr__(&self) -> String {
+        format!("AdaptiveLimit {:?}", self.name)
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.time.traverse(&visit)
     }

@@ -169,6 +169,21 @@ impl Admission {
         Gate::raised(self, held.take(), exception)
     }
 
+    /// As part of a guarded function's.
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let mut shown = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            let part = match part {
+                Part::Breaker(breaker) => breaker.bind(py).repr()?,
+                Part::Limiter(limiter) => limiter.bind(py).repr()?,
+                Part::Concurrency(limit) => limit.bind(py).repr()?,
+                Part::Adaptive(limit) => limit.bind(py).repr()?,
+            };
+            shown.push(part.to_string());
+        }
+        Ok(shown.join(", "))
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.parts.iter().try_for_each(|part| match part {
             Part::Breaker(breaker) => visit.call(breaker),

@@ -27,7 +27,14 @@ fn refused(py: Python<'_>, error: BoardError) -> PyErr {
             raised.set_cause(py, Some(cause));
             raised
         }
-        other => errors::board(py, other.to_string()),
+        // It names the option as Rust does.
+        other => {
+            let message = other.to_string();
+            errors::board(
+                py,
+                message.replace("`BoardOptions::on_disk`", "on_disk=True"),
+            )
+        }
     }
 }
 

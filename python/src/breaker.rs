@@ -237,6 +237,11 @@ impl Breaker {
             .map_err(|error| errors::from_core(settings.py(), error))
     }
 
+    /// As part of a guarded function's.
+    fn __repr__(&self) -> String {
+        format!("CircuitBreaker {:?}", self.name)
+    }
+
     // No `__clear__`: a cycle through a breaker always passes a Python object that has one.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.time.traverse(&visit)?;

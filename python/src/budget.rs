@@ -63,6 +63,10 @@ impl RetryBudget {
         Ok(self.words.available(self.now(py)?))
     }
 
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("<RetryBudget {} available>", self.available(py)?))
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.time.traverse(&visit)
     }

@@ -164,6 +164,11 @@ impl Concurrency {
         }
     }
 
+    /// As part of a guarded function's.
+    fn __repr__(&self) -> String {
+        format!("ConcurrencyLimit {:?}", self.name)
+    }
+
     fn configure(&self, limit: &Bound<'_, PyAny>) -> PyResult<()> {
         let places = config::integer("limit", limit)?;
         let configured: Result<(), ConfigError> = match &self.place {

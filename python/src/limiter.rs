@@ -263,6 +263,11 @@ impl RateLimiter {
         self.words.reset();
     }
 
+    /// As part of a guarded function's.
+    fn __repr__(&self) -> String {
+        format!("a rate limiter {:?}", self.name)
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.time.traverse(&visit)
     }

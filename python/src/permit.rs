@@ -93,6 +93,16 @@ impl Permit {
         }
     }
 
+    fn __repr__(&self) -> String {
+        // Relaxed: for display.
+        let state = if self.settled.load(Ordering::Relaxed) {
+            "settled"
+        } else {
+            "in flight"
+        };
+        format!("<Permit of {:?}, {state}>", self.breaker.get().name)
+    }
+
     fn __enter__(slf: Py<Self>) -> Py<Self> {
         slf
     }

@@ -10,6 +10,9 @@ use std::hash::{Hash, Hasher};
 #[derive(PartialEq, Eq)]
 pub(crate) struct Window(pub(crate) fuseboard_core::Window);
 
+/// The arguments of `fuseboard._window.remade`.
+type Remade = (&'static str, f64, u32);
+
 impl Hash for Window {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         // Equal windows print alike.
@@ -51,6 +54,20 @@ impl Window {
     fn decay(half_life: &Bound<'_, PyAny>) -> PyResult<Self> {
         let half_life = config::span("window", half_life)?;
         Ok(Self(fuseboard_core::Window::Decay { half_life }))
+    }
+
+    /// A plain value: copied and pickled by what it was made with.
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, Remade)> {
+        let made = match self.0 {
+            fuseboard_core::Window::Time { length, slots } => ("time", seconds(length), slots),
+            fuseboard_core::Window::Count(calls) => ("count", f64::from(calls), 0),
+            fuseboard_core::Window::Consecutive(failures) => {
+                ("consecutive", f64::from(failures), 0)
+            }
+            fuseboard_core::Window::Decay { half_life } => ("decay", seconds(half_life), 0),
+        };
+        let remade = py.import("fuseboard._window")?.getattr("remade")?;
+        Ok((remade.unbind(), made))
     }
 
     fn __repr__(&self) -> String {

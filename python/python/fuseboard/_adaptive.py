@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack
 
 from . import _native
+from ._arguments import only_shared, text
 from ._decorate import acall, call, decorate
 from ._durations import Duration
 from ._errors import ConcurrencyLimitError
@@ -63,7 +64,9 @@ class AdaptiveLimit:
         clock: Clock = None,
         **settings: Unpack[AdaptiveSettings],
     ) -> None:
-        self._core = _native.Adaptive(name, algorithm, settings, clock)
+        self._core = _native.Adaptive(
+            text("name", name), text("algorithm", algorithm), settings, clock
+        )
         self._algorithm = algorithm
         self._settings = settings
         self._name = name
@@ -138,6 +141,9 @@ class AdaptiveLimit:
             ConcurrencyLimitError: The call was not made.
         """
         return await acall(function, self._core, args, kwargs)
+
+    def __reduce__(self) -> tuple[Callable[..., AdaptiveLimit], tuple[Any, ...]]:
+        only_shared(self)
 
     def __repr__(self) -> str:
         return f"<AdaptiveLimit {self._name!r} {self.in_flight} of {self.limit}>"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack
 
 from . import _native
+from ._arguments import instance
 from ._classify import ExceptionFilter
 from ._durations import Duration
 from ._errors import BoardError
@@ -60,7 +61,7 @@ class Board:
         return board
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, on_disk: bool = False) -> Self:
+    def open(cls, path: str | bytes | os.PathLike[Any], *, on_disk: bool = False) -> Self:
         """Opens the board at `path`, such as `/dev/shm/shop`; makes it if it is not there.
 
         Args:
@@ -71,7 +72,7 @@ class Board:
             BoardError: What the system refused; or what of the file is not as it must be, with what to
                 do.
         """
-        where = os.fspath(path)
+        where = os.fsdecode(path)
         return cls._of(_available().open(where, on_disk), (where, on_disk))
 
     @classmethod
@@ -91,7 +92,7 @@ class Board:
     @classmethod
     def open_or_private(
         cls,
-        path: str | os.PathLike[str],
+        path: str | bytes | os.PathLike[Any],
         *,
         on_disk: bool = False,
         fallback: Callable[[BoardError], object] | None = None,
@@ -119,6 +120,8 @@ class Board:
 
         This is how a process learns of what others caused: `listeners` hear only their own.
         """
+        if cursor is not None:
+            instance("cursor", cursor, TransitionCursor, "a TransitionCursor")
         found, lost, [following, gaps] = self._core.transitions_since(cursor)
         changes = (BoardTransition(process, transition(*fields)) for process, fields in found)
         return BoardTransitions(tuple(changes), lost, TransitionCursor(following, gaps))

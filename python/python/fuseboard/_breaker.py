@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from . import _native
+from ._arguments import function, functions, instance, only_shared, text
 from ._board import Board, WhenDifferent
 from ._classify import ExceptionFilter, classifier
 from ._durations import Duration
@@ -143,8 +144,7 @@ class CircuitBreaker:
         saved: bytes | None = None,
         away: Duration = 0.0,
     ) -> None:
-        if not isinstance(name, str):
-            raise TypeError(f"name must be a str, not {type(name).__name__}")
+        text("name", name)
         self._settings: Settings = {
             "failure_threshold": failure_threshold,
             "minimum_requests": minimum_requests,
@@ -170,12 +170,12 @@ class CircuitBreaker:
             spans["window"] = window
         _one_span(spans)
         self._settings |= spans
-        told = tuple(listeners)
-        for listener in told:
-            _callable("listeners", listener)
+        told = functions("listeners", listeners)
         if is_failure is not None:
-            _callable("is_failure", is_failure)
+            function("is_failure", is_failure)
         classify = classifier(failures, ignore)
+        if saved is not None:
+            instance("saved", saved, bytes, "bytes")
         if board is None:
             self._core = _native.Breaker(
                 name,
@@ -190,6 +190,8 @@ class CircuitBreaker:
             self._pickled = None
         else:
             system_clock(clock)
+            instance("board", board, Board, "a Board")
+            text("when_different", when_different)
             if saved is not None:
                 raise TypeError("saved cannot be given with a board: it keeps the breaker itself")
             self._core = board._core.breaker(
@@ -328,6 +330,7 @@ class CircuitBreaker:
         if until is not None:
             if duration is not None:
                 raise TypeError("force_open takes a duration or until, not both")
+            instance("until", until, datetime, "a datetime")
             duration = max(0.0, until.timestamp() - time.time())
         self._core.force_open(duration)
 
@@ -363,7 +366,7 @@ class CircuitBreaker:
 
     def __reduce__(self) -> tuple[Callable[..., CircuitBreaker], tuple[Any, ...]]:
         if self._pickled is None:
-            raise TypeError("only a breaker on a board, which has a name for other processes, can be pickled")
+            only_shared(self)
         return _reopened, self._pickled
 
     def __repr__(self) -> str:
@@ -415,8 +418,3 @@ def _one_span(settings: Settings) -> None:
             "window is given together with window_size; allowed: one of them, "
             "window_size is short for Window.time(window_size)",
         )
-
-
-def _callable(field: str, value: object) -> None:
-    if not callable(value):
-        raise TypeError(f"{field} must be callable, not {type(value).__name__}")

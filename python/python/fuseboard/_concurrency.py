@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from . import _native
+from ._arguments import instance, only_shared, text
 from ._board import Board, WhenDifferent
 from ._decorate import acall, call, decorate
 from ._native import ConcurrencyPermit
@@ -38,8 +39,11 @@ class ConcurrencyLimit:
     ) -> None:
         self._pickled: tuple[Board, str, int] | None = None
         if board is None:
-            self._core = _native.Concurrency(name, limit)
+            self._core = _native.Concurrency(text("name", name), limit)
         else:
+            text("name", name)
+            instance("board", board, Board, "a Board")
+            text("when_different", when_different)
             self._core = board._core.concurrency_limit(name, limit, when_different)
             self._pickled = (board, name, limit)
         self._name = name
@@ -127,7 +131,7 @@ class ConcurrencyLimit:
 
     def __reduce__(self) -> tuple[Callable[..., ConcurrencyLimit], tuple[Any, ...]]:
         if self._pickled is None:
-            raise TypeError("only a limit on a board, which has a name for other processes, can be pickled")
+            only_shared(self)
         return Board.concurrency_limit, self._pickled
 
     def __repr__(self) -> str:

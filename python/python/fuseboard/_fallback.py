@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, cast
 
+from ._arguments import function as check_function
 from ._classify import ExceptionFilter, matcher
 from ._errors import ConfigError
 from ._policy import Policy
@@ -49,11 +50,21 @@ class Fallback(Policy):
                 "fallback",
                 f"fallback has {sum(ways)} answers; allowed: exactly one of value, function, handler, last_good",
             )
+        for field, given in (("function", function), ("handler", handler)):
+            if given is not None:
+                check_function(field, given)
         self._last = value
         self._function = function
         self._handler = handler
         self._keeps = last_good
         self._on = matcher("on", on)
+
+    def __repr__(self) -> str:
+        if self._function is not None:
+            return f"<Fallback function={self._function!r}>"
+        if self._handler is not None:
+            return f"<Fallback handler={self._handler!r}>"
+        return "<Fallback last_good>" if self._keeps else f"<Fallback {self._last!r}>"
 
     def _run(self, attempt: Callable[[], Any]) -> Any:
         try:

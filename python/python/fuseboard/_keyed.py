@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
 from . import _native
+from ._arguments import only_shared, text
 from ._durations import Duration
 from ._limiter import _refill
 from ._policy import Policy
@@ -51,7 +52,9 @@ class KeyedRateLimiter:
         clock: Clock = None,
     ) -> None:
         burst = rate if burst is None else burst
-        self._core = _native.Keyed(name, rate, per, burst, capacity, when_full, clock)
+        self._core = _native.Keyed(
+            text("name", name), rate, per, burst, capacity, text("when_full", when_full), clock
+        )
         self._name = name
         self._quota = _refill(rate, per, burst)
 
@@ -112,6 +115,9 @@ class KeyedRateLimiter:
     def by(self, key: Callable[..., Key]) -> ByKey:
         """A decorator: `key`, called with the call's own arguments, says whose limit it is."""
         return ByKey(self._core, key)
+
+    def __reduce__(self) -> tuple[Callable[..., KeyedRateLimiter], tuple[Any, ...]]:
+        only_shared(self)
 
     def __repr__(self) -> str:
         return f"<KeyedRateLimiter {self._name!r}>"

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from . import _native
+from ._arguments import instance, only_shared, text
 from ._board import Board, WhenDifferent
 from ._decorate import acall, call, decorate
 from ._durations import Duration, as_seconds
@@ -101,6 +102,9 @@ class RateLimiter:
         /,
     ) -> Literal[False]:
         return False
+
+    def __reduce__(self) -> tuple[Callable[..., RateLimiter], tuple[Any, ...]]:
+        only_shared(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name!r}>"
@@ -200,9 +204,12 @@ class TokenBucketRateLimiter(_Bucket):
         burst = rate if burst is None else burst
         self._pickled = None
         if board is None:
-            native = _native.RateLimiter.token_bucket(name, rate, per, burst, clock)
+            native = _native.RateLimiter.token_bucket(text("name", name), rate, per, burst, clock)
         else:
             system_clock(clock)
+            text("name", name)
+            instance("board", board, Board, "a Board")
+            text("when_different", when_different)
             native = board._core.token_bucket(name, rate, per, burst, when_different)
             self._pickled = (board, name, rate, per, burst)
         super().__init__(name, native, clock, _refill(rate, per, burst))
@@ -223,7 +230,7 @@ class TokenBucketRateLimiter(_Bucket):
 
     def __reduce__(self) -> tuple[Callable[..., TokenBucketRateLimiter], tuple[Any, ...]]:
         if self._pickled is None:
-            raise TypeError("only a limiter on a board, which has a name for other processes, can be pickled")
+            only_shared(self)
         return Board.token_bucket, self._pickled
 
 
@@ -255,7 +262,7 @@ class LeakyBucket(_Bucket):
         name: str = "",
         clock: Clock = None,
     ) -> None:
-        native = _native.RateLimiter.leaky_bucket(name, rate, per, queue, clock)
+        native = _native.RateLimiter.leaky_bucket(text("name", name), rate, per, queue, clock)
         super().__init__(name, native, clock, _refill(rate, per, 1 + queue))
 
     def configure(self, rate: int, per: Duration = 1.0, queue: int = 0) -> None:
@@ -283,7 +290,7 @@ class SlidingWindowRateLimiter(RateLimiter):
     def __init__(
         self, limit: int, window: Duration, *, name: str = "", clock: Clock = None
     ) -> None:
-        native = _native.RateLimiter.sliding_window(name, limit, window, clock)
+        native = _native.RateLimiter.sliding_window(text("name", name), limit, window, clock)
         super().__init__(name, native, clock, (limit, as_seconds(window)))
 
 
@@ -316,7 +323,7 @@ class SlidingCounterRateLimiter(_Counting):
     def __init__(
         self, limit: int, window: Duration, *, name: str = "", clock: Clock = None
     ) -> None:
-        native = _native.RateLimiter.sliding_counter(name, limit, window, clock)
+        native = _native.RateLimiter.sliding_counter(text("name", name), limit, window, clock)
         super().__init__(name, native, clock, (limit, as_seconds(window)))
 
 
@@ -339,5 +346,5 @@ class FixedWindowRateLimiter(_Counting):
     def __init__(
         self, limit: int, window: Duration, *, name: str = "", clock: Clock = None
     ) -> None:
-        native = _native.RateLimiter.fixed_window(name, limit, window, clock)
+        native = _native.RateLimiter.fixed_window(text("name", name), limit, window, clock)
         super().__init__(name, native, clock, (limit, as_seconds(window)))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Literal
 
-from ._durations import Duration
+from ._durations import Duration, seconds
 from ._limiter import LeakyBucket, TokenBucketRateLimiter
 from ._policy import Policy
 
@@ -34,7 +34,7 @@ class RateLimit(Policy):
                 f"to wait for, not {type(limiter).__name__}"
             )
         self._limiter = limiter
-        self._max_wait = max_wait
+        self._max_wait = None if max_wait is None else seconds("max_wait", max_wait)
 
     def _run(self, attempt: Callable[[], Any]) -> Any:
         self._limiter.acquire(max_wait=self._max_wait)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
+from ._arguments import function, instance, integer, number
 from ._classify import ExceptionFilter, matcher
 from ._durations import Duration, seconds
 from ._errors import ConfigError, Reason, RejectedError
@@ -34,8 +35,7 @@ class Backoff:
     """
 
     def __post_init__(self) -> None:
-        if not 1 <= self.factor <= 100:
-            raise ConfigError("backoff.factor", f"backoff.factor is {self.factor}; allowed: 1 to 100")
+        number("backoff.factor", self.factor, 1, 100)
         if seconds("backoff.max", self.max) < seconds("backoff.initial", self.initial):
             raise ConfigError(
                 "backoff.max", f"backoff.max is {self.max}; allowed: at least backoff.initial"
@@ -110,11 +110,13 @@ class Retry(Policy):
         jitter_seed: int | None = None,
         clock: Clock = None,
     ) -> None:
-        if not 1 <= max_attempts <= 1000:
-            raise ConfigError(
-                "max_attempts", f"max_attempts is {max_attempts}; allowed: 1 to 1000 attempts"
-            )
-        self._max_attempts = max_attempts
+        self._max_attempts = integer("max_attempts", max_attempts, 1, 1000, "attempts")
+        if backoff is not None:
+            instance("backoff", backoff, Backoff, "a Backoff")
+        if budget is not None:
+            instance("budget", budget, RetryBudget, "a RetryBudget")
+        if retry_result is not None:
+            function("retry_result", retry_result)
         self._backoff = Backoff() if backoff is None else backoff
         self._deadline = None if deadline is None else seconds("deadline", deadline)
         self._budget = budget

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
 from . import _native
+from ._arguments import instance, text
 from ._durations import Duration, as_seconds
 from ._errors import RateLimitedError, RejectedError
 from ._events import CircuitState
@@ -115,7 +116,8 @@ class Engine:
     __slots__ = ("__weakref__", "_core")
 
     def __init__(self, url: str | Sequence[str], *, deadline: Duration = 0.05) -> None:
-        self._core = _native.RedisEngine([url] if isinstance(url, str) else list(url), deadline)
+        urls = [url] if isinstance(url, str) else [text("url", one) for one in url]
+        self._core = _native.RedisEngine(urls, deadline)
 
     @property
     def state(self) -> CircuitState:
@@ -136,7 +138,7 @@ class RateLimiter:
         self, core: _native.RedisRateLimiter, name: str, quota: tuple[int, float]
     ) -> None:
         self._core = core
-        self._name = name
+        self._name = text("name", name)
         self._quota = quota
 
     @property
@@ -296,7 +298,7 @@ class TokenBucketRateLimiter(RateLimiter):
     ) -> None:
         burst = rate if burst is None else burst
         options = _options(on_failure, lease, prefix, remembered_keys)
-        core = _native.RedisRateLimiter.token_bucket(engine._core, rate, per, burst, options)
+        core = _native.RedisRateLimiter.token_bucket(_core_of(engine), rate, per, burst, options)
         super().__init__(core, name, _refill(rate, per, burst))
 
 
@@ -318,7 +320,7 @@ class _Windowed(RateLimiter):
         name: str = "",
     ) -> None:
         options = _options(on_failure, lease, prefix, remembered_keys)
-        core = _native.RedisRateLimiter.windowed(engine._core, self._kind, limit, window, options)
+        core = _native.RedisRateLimiter.windowed(_core_of(engine), self._kind, limit, window, options)
         super().__init__(core, name, (limit, as_seconds(window)))
 
 
@@ -350,11 +352,18 @@ class FixedWindowRateLimiter(_Windowed):
     _kind = "fixed_window"
 
 
+def _core_of(engine: Engine) -> _native.RedisEngine:
+    return instance("engine", engine, Engine, "an Engine")._core
+
+
 def _options(
     on_failure: FailurePolicy, lease: Lease | None, prefix: str, remembered_keys: int
 ) -> _native._RedisOptions:
     policy, share = str(on_failure), None
     if isinstance(on_failure, LocalShare):
         policy, share = "local_share", on_failure.share
+    if lease is not None:
+        instance("lease", lease, Lease, "a Lease")
     parts = None if lease is None else (lease.most, lease.expires_after, lease.least_trip_interval)
+    text("prefix", prefix)
     return prefix, policy, share, parts, remembered_keys

@@ -31,6 +31,10 @@ impl Reservation {
         seconds(self.turn.wait())
     }
 
+    fn __repr__(&self) -> String {
+        format!("<Reservation wait={} s>", self.wait())
+    }
+
     /// Gives the units back, as far as nobody behind relies on them; false when that was done before.
     fn cancel(&self, py: Python<'_>) -> PyResult<bool> {
         let limiter = self.limiter.get();
