@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! name and trace -> size of the headers -> who is it (401) -> how often (429) -> what matters most (503) -> how long (504)
-//!   -> which service -> retry (what may be repeated) -> the service's breaker + places -> streamed through
+//!   -> which service -> the body, whole (413, 408) -> retry (what may be repeated) -> the service's breaker + places -> the answer, streamed
 //! ```
 //!
 //! `/health` is answered before all of it. The services verify tokens and owners again: the gateway is not their only friend.
@@ -126,7 +126,7 @@ pub struct GatewaySnapshot {
     pub limited: u64,
     /// Answered 503 because others mattered more.
     pub shed: u64,
-    /// Answered 413 or 431.
+    /// Answered 408, 413 or 431, or 400 because the body broke off.
     pub too_large: u64,
     /// Answered 504.
     pub timed_out: u64,

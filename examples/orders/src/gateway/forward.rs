@@ -1,16 +1,16 @@
 //! A request on its way to a service, and the answer on its way back.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use fuseboard::CallError;
-use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
 
-use super::admit::{address, content_length, timed_out, too_large};
+use super::admit::{address, timed_out, too_large};
 use super::upstream::Upstream;
 use super::{Gateway, count};
 use crate::context::RequestContext;
@@ -45,14 +45,6 @@ pub(super) async fn to_query(State(gateway): State<Gateway>, request: Request) -
     forward(&gateway, &gateway.shared.query, request).await
 }
 
-/// What is sent on, so that it can be sent more than once where that is safe.
-enum Payload {
-    /// All of it.
-    Whole(Bytes),
-    /// As it comes in: once.
-    Streamed(Mutex<Option<reqwest::Body>>),
-}
-
 async fn forward(gateway: &Gateway, upstream: &Upstream, request: Request) -> Response {
     let shared = &gateway.shared;
     let client = address(&request);
@@ -62,19 +54,17 @@ async fn forward(gateway: &Gateway, upstream: &Upstream, request: Request) -> Re
     let is_read = matches!(parts.method, Method::GET | Method::HEAD);
     // A key makes a repeated command the same command.
     let is_repeatable = is_read || parts.headers.contains_key(IDEMPOTENCY_KEY);
-    let is_over = Arc::new(AtomicBool::new(false));
-    let payload = match payload(shared.max_body, is_read, is_repeatable, body, &is_over).await {
-        Ok(payload) => payload,
-        Err(answer) => {
+    let patience = context.remaining(shared.timeout) / 2;
+    let body = match whole(shared.max_body, patience, body).await {
+        Ok(body) => body,
+        Err(problem) => {
             count(&shared.counts.too_large);
-            return *answer;
+            return problem.into_response();
         }
     };
     let mut headers = passed_on(&parts.headers);
-    let length = content_length(&parts.headers);
-    if length.is_none() || matches!(payload, Payload::Whole(_)) {
-        headers.remove(header::CONTENT_LENGTH);
-    }
+    // The client's library says it for the body that it sends.
+    headers.remove(header::CONTENT_LENGTH);
     add_client(&mut headers, &client);
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let sent = upstream.send(is_repeatable, |client, url| {
@@ -83,22 +73,14 @@ async fn forward(gateway: &Gateway, upstream: &Upstream, request: Request) -> Re
         context.insert_into(&mut headers);
         let request = client.request(parts.method.clone(), format!("{url}{path}"));
         let request = request.headers(headers);
-        match &payload {
-            Payload::Whole(bytes) if bytes.is_empty() => request,
-            Payload::Whole(bytes) => request.body(bytes.clone()),
-            Payload::Streamed(body) => {
-                let body = body.lock().unwrap_or_else(PoisonError::into_inner).take();
-                request.body(body.unwrap_or_default())
-            }
+        if body.is_empty() {
+            request
+        } else {
+            request.body(body.clone())
         }
     });
     match sent.await {
         Ok(answer) => returned(answer),
-        // Relaxed: it was set before the error came about, in the same task.
-        Err(_) if is_over.load(Ordering::Relaxed) => {
-            count(&shared.counts.too_large);
-            too_large(shared.max_body).into_response()
-        }
         Err(error) => {
             let problem = why_not(upstream.name(), &error);
             count(if problem.status == StatusCode::GATEWAY_TIMEOUT {
@@ -111,39 +93,23 @@ async fn forward(gateway: &Gateway, upstream: &Upstream, request: Request) -> Re
     }
 }
 
-/// The body: read whole where it may be sent twice, else streamed, and in both cases no longer than is allowed.
-async fn payload(
-    most: u64,
-    is_read: bool,
-    is_repeatable: bool,
-    body: Body,
-    is_over: &Arc<AtomicBool>,
-) -> Result<Payload, Box<Response>> {
-    if is_read {
-        return Ok(Payload::Whole(Bytes::new()));
-    }
-    if is_repeatable {
-        let limit = usize::try_from(most).unwrap_or(usize::MAX);
-        let whole = axum::body::to_bytes(body, limit).await;
-        return match whole {
-            Ok(whole) => Ok(Payload::Whole(whole)),
-            Err(_) => Err(Box::new(too_large(most).into_response())),
-        };
-    }
-    let is_over = Arc::clone(is_over);
-    let mut length = 0_u64;
-    let pieces = body.into_data_stream().map(move |piece| {
-        let piece = piece.map_err(std::io::Error::other)?;
-        length += piece.len() as u64;
-        if length > most {
-            // Relaxed: it is read after the error that follows, in the same task.
-            is_over.store(true, Ordering::Relaxed);
-            return Err(std::io::Error::other("longer than is allowed"));
+/// The body, read whole before the service is asked: so a client that sends slowly or breaks off costs the service nothing, and says
+/// nothing to its breaker.
+async fn whole(most: u64, patience: Duration, body: Body) -> Result<Bytes, Problem> {
+    let limit = usize::try_from(most).unwrap_or(usize::MAX);
+    match timeout(patience, Limited::new(body, limit).collect()).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(most)),
+        Ok(Err(_)) => {
+            let detail = "The body did not arrive whole.";
+            Err(Problem::new(StatusCode::BAD_REQUEST, "malformed", detail))
         }
-        Ok(piece)
-    });
-    let body = reqwest::Body::wrap_stream(pieces);
-    Ok(Payload::Streamed(Mutex::new(Some(body))))
+        Err(_) => {
+            let detail = format!("The body did not arrive within {patience:?}.");
+            let status = StatusCode::REQUEST_TIMEOUT;
+            Err(Problem::new(status, "body-too-slow", detail))
+        }
+    }
 }
 
 /// The headers that go on to the next one, in either direction.
@@ -185,11 +151,7 @@ fn returned(answer: reqwest::Response) -> Response {
 fn why_not(service: &str, error: &CallError<reqwest::Error>) -> Problem {
     let unavailable = |detail: &str| {
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
-        problem.retry_after(
-            error
-                .retry_after()
-                .unwrap_or(std::time::Duration::from_secs(1)),
-        )
+        problem.retry_after(error.retry_after().unwrap_or(Duration::from_secs(1)))
     };
     match error {
         CallError::Rejected { policy, .. } => {

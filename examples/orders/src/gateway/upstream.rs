@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use fuseboard::{
     Backoff, CallError, CallOptions, CircuitBreaker, CircuitState, Classify, ConcurrencyLimit,
-    Pipeline, RetryBudget, RetryConfig, Verdict,
+    Outcome, Pipeline, RetryBudget, RetryConfig, Verdict,
 };
-use reqwest::redirect;
+use reqwest::{StatusCode, redirect};
 
 use super::GatewaySettings;
 use crate::edge::Endpoint;
@@ -28,13 +28,19 @@ struct ByResponse;
 
 impl Classify<reqwest::Response, reqwest::Error> for ByResponse {
     fn classify(&self, result: Result<&reqwest::Response, &reqwest::Error>) -> Verdict {
-        match result {
-            Ok(response) => Verdict::from_http_status(response.status().as_u16())
-                .with_retry_after(fuseboard::retry_after(response.headers())),
-            // The client's body broke off, or was too long: nothing of the service's.
-            Err(error) if error.is_body() => Verdict::IGNORED,
-            Err(_) => Verdict::FAILURE,
+        let Ok(response) = result else {
+            return Verdict::FAILURE;
+        };
+        let after = fuseboard::retry_after(response.headers());
+        let verdict = Verdict::from_http_status(response.status().as_u16()).with_retry_after(after);
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE && after.is_some() {
+            // It works, and says by itself when it can be asked for this again: other requests may well be answered.
+            return Verdict {
+                outcome: Outcome::Ignored,
+                ..verdict
+            };
         }
+        verdict
     }
 }
 

@@ -75,8 +75,14 @@ async fn answer(State(service): State<Service>, request: Request) -> Response {
                 ("x-inner", "1"),
                 ("x-outer", "2"),
             ];
-            let status = StatusCode::from_u16(status).unwrap();
-            (status, headers, "answered").into_response()
+            // Above 1000 it says when to come back.
+            let mut answer = (headers, "answered").into_response();
+            *answer.status_mut() = StatusCode::from_u16(status % 1_000).unwrap();
+            if status > 1_000 {
+                let later = HeaderValue::from_static("1");
+                answer.headers_mut().insert("retry-after", later);
+            }
+            answer
         }
     }
 }
@@ -410,6 +416,37 @@ async fn a_service_that_hangs_or_fails_is_left_alone_and_the_other_one_is_not_to
         assert_eq!(world.query.seen(), seen);
         assert_eq!(status(world.post("/orders")).await, 200);
     }
+}
+
+#[tokio::test]
+async fn neither_slow_clients_nor_a_service_that_says_when_open_a_breaker() {
+    let world = World::new(|settings| {
+        settings.timeout = Duration::from_millis(400);
+        settings.breaker.minimum_requests = 2;
+    })
+    .await;
+    for _ in 0..4 {
+        let hanging = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+        let slow = world
+            .post("/orders")
+            .body(reqwest::Body::wrap_stream(hanging));
+        let answer = slow.send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &*kind(answer).await),
+            (408, "body-too-slow")
+        );
+    }
+    assert_eq!(world.command.seen(), 0);
+    world.command.then([1_503; 6]);
+    for _ in 0..6 {
+        let answer = world.post("/orders").send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["retry-after"]),
+            (503, &HeaderValue::from_static("1"))
+        );
+    }
+    assert_eq!(status(world.post("/orders")).await, 200);
+    assert_eq!(world.command.seen(), 7);
 }
 
 #[tokio::test]
