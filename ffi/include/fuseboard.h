@@ -597,7 +597,8 @@ typedef struct fb_leaky_bucket fb_leaky_bucket;
  * The breakers, rate limits and concurrency limits that a configuration names, running; the settings
  * stand in docs/configuration.md. What a configuration says of timeouts, retries and hedges is
  * checked and is for programs in Rust. The handles that it gives are its own: they stay the same
- * through every reload, and go with it.
+ * through every reload, and go with it. A child that was forked while another thread reloaded cannot
+ * look names up: take the handles before.
  */
 typedef struct fb_policies fb_policies;
 #endif
@@ -1063,7 +1064,8 @@ typedef void (*fb_board_transition_fn)(void *user, const struct fb_board_transit
 /**
  * What a histogram held at one moment. Set struct_size before the call. The buckets are those of
  * OpenTelemetry's exponential histogram at scale 3 in nanoseconds, the first of index 80, with
- * `short_calls` as the zero count and 1024 ns as the zero threshold.
+ * `short_calls` as the zero count and 1024 ns as the zero threshold. It has 2 KiB, and functions that
+ * work with it need some 8 KiB of stack.
  */
 typedef struct fb_latency_counts {
     /**

@@ -13,7 +13,7 @@ use crate::handle::{self, LeadingSize};
 use crate::permit::{self, fb_permit};
 use crate::status::{self, fb_status};
 use crate::token_bucket::fb_token_bucket;
-use fuseboard_core::{Admission, Nanos};
+use fuseboard_core::{Admission, Nanos, Outcome, RawPermit};
 
 /// Policies that are asked as one: a call is admitted by all of them, or none has noticed that it
 /// was asked. A plain value that refers to the handles; fill it by hand. Later versions add members
@@ -125,7 +125,7 @@ unsafe fn acquire(
         let (composed, breaker) = policies(admission)?;
         let decision = with_policies!(composed, |policies| policies.acquire(cost, now, breaker));
         if let Ok(raw) = decision {
-            handle::write(permit, raw.into())?;
+            handle::write(permit, breaker.tagged(raw).into())?;
         }
         let (status, wait) = status::decided(decision.map(|_| ()));
         handle::write_if_wanted(retry_after_ns, wait)?;
@@ -168,6 +168,31 @@ pub unsafe extern "C" fn fb_admission_try_acquire_at(
     entry(|| unsafe { acquire(admission, cost, Nanos::new(now_ns), permit, retry_after_ns) })
 }
 
+/// What is left of a call whose breaker is gone from its board: its place.
+///
+/// # Safety
+///
+/// As for [`policies`], which found every member usable.
+unsafe fn give_places_back(
+    admission: *const fb_admission,
+    raw: RawPermit,
+    outcome: Outcome,
+    now: Nanos,
+) -> Result<fb_status, fb_status> {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        let admission = handle::shared(admission)?;
+        if !admission.concurrency.is_null() {
+            handle::shared(admission.concurrency)?.own()?.release_raw();
+        }
+        if !admission.adaptive.is_null() {
+            let adaptive = &handle::shared(admission.adaptive)?.core;
+            adaptive.release_raw(raw.started(), outcome, now);
+        }
+    }
+    Ok(fb_status::FB_STALE)
+}
+
 /// # Safety
 ///
 /// As for [`policies`]; `permit` is null or an initialised permit.
@@ -182,6 +207,9 @@ unsafe fn settle(
         let (composed, breaker) = policies(admission)?;
         let outcome = status::outcome(outcome)?;
         let raw = permit::take(permit)?;
+        let Some(raw) = breaker.untagged(raw, false) else {
+            return give_places_back(admission, raw, outcome, now);
+        };
         breaker.count_latency(raw, outcome, now);
         let settled = with_policies!(composed, |policies| policies
             .settle(raw, outcome, now, breaker));
@@ -237,6 +265,9 @@ pub unsafe extern "C" fn fb_admission_cancel(
     entry(|| unsafe {
         let (composed, breaker) = policies(admission)?;
         let raw = permit::take(permit)?;
+        let Some(raw) = breaker.untagged(raw, true) else {
+            return give_places_back(admission, raw, Outcome::Ignored, raw.started());
+        };
         Ok(with_policies!(composed, |policies| policies.cancel(raw, breaker)).into())
     })
 }

@@ -49,10 +49,15 @@ pub struct fb_board {
 unsafe fn refused(error: *mut fb_error, why: &BoardError) -> fb_status {
     let (status, field) = status_of(why);
     // SAFETY: the caller's promise is the same.
-    match unsafe { error::fill(error, field, why) } {
+    match unsafe { error::fill(error, field, &words_of(why)) } {
         Ok(()) => status,
         Err(misuse) => misuse,
     }
+}
+
+/// A refusal in words. The adapter names its own option; here it is a flag.
+pub(crate) fn words_of(why: &BoardError) -> String {
+    (why.to_string()).replace("`BoardOptions::on_disk`", "FB_BOARD_ON_DISK")
 }
 
 /// The status of a refusal, and what of the board is refused.
@@ -114,7 +119,14 @@ pub unsafe extern "C" fn fb_board_open(
 ) -> fb_status {
     // SAFETY: the contract of the header: each pointer is null or valid for its type, and the path ends in a NUL.
     entry(|| unsafe {
+        error::clear(error)?;
+        handle::write(out, core::ptr::null_mut())?;
         let path = OsStr::from_bytes(text(path)?.to_bytes());
+        if path.is_empty() {
+            let empty = "path is empty; allowed: a file on tmpfs, such as \"/dev/shm/shop-board\"";
+            error::fill(error, "path", &empty)?;
+            return Err(fb_status::FB_EFILE);
+        }
         if flags & !(FB_BOARD_ON_DISK | FB_BOARD_EXISTING) != 0 {
             return Err(fb_status::FB_EINVAL);
         }

@@ -67,7 +67,23 @@ impl fmt::Display for Refused<'_> {
                 field,
                 given,
                 allowed,
-            } => write!(f, "{field} is {given}; allowed: {allowed}"),
+            } => {
+                let (field, given) = (Cut(field), Cut(given));
+                write!(f, "{field} is {given}; allowed: {allowed}")
+            }
+        }
+    }
+}
+
+/// A text of the caller's, cut where it would leave no place for what is said about it.
+struct Cut<'a>(&'a str);
+
+impl fmt::Display for Cut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 40;
+        match self.0.char_indices().nth(LONGEST) {
+            None => f.write_str(self.0),
+            Some((end, _)) => write!(f, "{}...", self.0.split_at(end).0),
         }
     }
 }

@@ -27,7 +27,8 @@ mod reload;
 /// The breakers, rate limits and concurrency limits that a configuration names, running; the settings
 /// stand in docs/configuration.md. What a configuration says of timeouts, retries and hedges is
 /// checked and is for programs in Rust. The handles that it gives are its own: they stay the same
-/// through every reload, and go with it.
+/// through every reload, and go with it. A child that was forked while another thread reloaded cannot
+/// look names up: take the handles before.
 pub struct fb_policies {
     /// Where what is shared lives.
     board: Option<Board>,
@@ -100,7 +101,7 @@ impl fb_policies {
             (None, Some(path)) => Some(Board::open(path).map_err(|why| Refusal {
                 status: crate::board::status_of(&why).0,
                 field: "board".to_owned(),
-                message: why.to_string(),
+                message: crate::board::words_of(&why),
             })?),
         };
         let policies = Self {

@@ -282,6 +282,27 @@ impl fb_breaker {
         self.core.cancel(permit, &self.listeners)
     }
 
+    /// A permit that the words themselves gave, as C gets it.
+    pub(crate) fn tagged(&self, permit: RawPermit) -> RawPermit {
+        #[cfg(all(feature = "board", target_os = "linux"))]
+        if let Some(Elsewhere::Board(slot)) = &self.elsewhere {
+            return slot.tagged(permit);
+        }
+        permit
+    }
+
+    /// The permit as the words know it; `None` where they must not be asked: of a board, one from before its name was removed, and, to be
+    /// given back, one of this process's parent.
+    #[allow(clippy::unnecessary_wraps, reason = "only a board refuses")]
+    pub(crate) fn untagged(&self, permit: RawPermit, is_given_back: bool) -> Option<RawPermit> {
+        #[cfg(all(feature = "board", target_os = "linux"))]
+        if let Some(Elsewhere::Board(slot)) = &self.elsewhere {
+            return slot.untagged(permit, is_given_back);
+        }
+        let _ = is_given_back;
+        Some(permit)
+    }
+
     /// Counts how long a call took that the words themselves settle.
     pub(crate) fn count_latency(&self, permit: RawPermit, outcome: Outcome, now: Nanos) {
         #[cfg(feature = "std")]

@@ -9,8 +9,9 @@ use core::ffi::{CStr, c_char};
 
 /// What a decimal looks like.
 const DECIMAL: &str = "a decimal such as 0.5";
-/// What an integer looks like.
-const INTEGER: &str = "a whole number";
+/// What an integer looks like, of each width.
+const INTEGER_32: &str = "a whole number, at most 4294967295";
+const INTEGER_64: &str = "a whole number, at most 18446744073709551615";
 /// What a time looks like.
 const SPAN: &str = "a time with its unit, ns us ms s m h or d, such as 30s or 1.5ms";
 /// What a window looks like.
@@ -78,8 +79,12 @@ impl<'a> Given<'a> {
         Ok(u32::try_from(parts).unwrap_or(u32::MAX))
     }
 
-    fn integer<T: core::str::FromStr>(self) -> Result<T, Refused<'a>> {
-        self.value.parse().map_err(|_| self.refused(INTEGER))
+    fn integer(self) -> Result<u32, Refused<'a>> {
+        self.value.parse().map_err(|_| self.refused(INTEGER_32))
+    }
+
+    fn long_integer(self) -> Result<u64, Refused<'a>> {
+        self.value.parse().map_err(|_| self.refused(INTEGER_64))
     }
 
     /// At least 1, where 0 in the struct stands for "as the default has it".
@@ -167,13 +172,20 @@ fn next(text: &str) -> Result<Option<(Given<'_>, &str)>, Refused<'_>> {
             allowed: "setting=value, with no space around the =",
         });
     };
+    if field.is_empty() {
+        return Err(Refused::Text {
+            field: "setting",
+            given: setting,
+            allowed: "setting=value, with no space around the =",
+        });
+    }
     Ok(Some((Given { field, value }, rest)))
 }
 
 fn set<'a>(config: &mut fb_breaker_config, given: Given<'a>) -> Result<(), Refused<'a>> {
     match given.field {
         "failure_threshold" => config.failure_threshold_ppm = given.ppm()?,
-        "minimum_requests" => config.minimum_requests = given.integer()?,
+        "minimum_requests" => config.minimum_requests = given.long_integer()?,
         "open_timeout" => config.open_timeout_ns = given.span()?,
         "half_open_requests" => config.half_open_requests = given.integer()?,
         "slow_call_duration" => {
@@ -188,7 +200,7 @@ fn set<'a>(config: &mut fb_breaker_config, given: Given<'a>) -> Result<(), Refus
         "open_backoff" => config.open_backoff_ppm = given.ppm()?,
         "open_timeout_max" => config.open_timeout_max_ns = given.span()?,
         "open_jitter" => config.open_jitter_ppm = given.ppm()?,
-        "jitter_seed" => config.jitter_seed = given.integer()?,
+        "jitter_seed" => config.jitter_seed = given.long_integer()?,
         "ramp_up" => config.ramp_up_ns = given.span()?,
         "count_overdue" => config.count_overdue = given.switch()?,
         "record_latency" => config.record_latency = given.switch()?,
@@ -375,6 +387,23 @@ mod tests {
             ("failure_threshold", "failure_threshold", "="),
             ("failure_threshold = 0.5", "failure_threshold", "="),
             ("window_size=1s window=count(5)", "window", "once"),
+            ("==", "setting", "setting=value"),
+            ("=5", "setting", "=5"),
+            (
+                "minimum_requests=18446744073709551616",
+                "minimum_requests",
+                "at most 18446744073709551615",
+            ),
+            (
+                "half_open_requests=4294967296",
+                "half_open_requests",
+                "at most 4294967295",
+            ),
+            (
+                "a_setting_with_a_name_that_is_much_too_long_to_be_one=5",
+                "a_setting_with_a_name_that_is_much_too_l...",
+                "no setting",
+            ),
             ("ramp_up=1s ramp_up=1s", "ramp_up", "once"),
         ] {
             let said = refused(text);

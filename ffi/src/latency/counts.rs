@@ -14,7 +14,8 @@ pub const FB_LATENCY_BUCKETS: usize = 256;
 
 /// What a histogram held at one moment. Set struct_size before the call. The buckets are those of
 /// OpenTelemetry's exponential histogram at scale 3 in nanoseconds, the first of index 80, with
-/// `short_calls` as the zero count and 1024 ns as the zero threshold.
+/// `short_calls` as the zero count and 1024 ns as the zero threshold. It has 2 KiB, and functions that
+/// work with it need some 8 KiB of stack.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct fb_latency_counts {

@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use super::reload::{Live, Running};
-use crate::board::status_of;
+use crate::board::{status_of, words_of};
 use crate::breaker::fb_breaker;
 use crate::breaker::words::{Elsewhere, Roomy};
 use crate::concurrency::fb_concurrency;
@@ -52,7 +52,7 @@ impl Unmade {
                 Refusal {
                     status,
                     field: field.to_owned(),
-                    message: format!("{section}.{name}: {error}"),
+                    message: format!("{section}.{name}: {}", words_of(&error)),
                 }
             }
             Self::Memory(status) => Refusal {

@@ -32,8 +32,13 @@ static void refusals(void)
     EXPECT(strcmp(error.field, "system") == 0 && strstr(error.message, "cannot") != NULL);
     EXPECT(fb_board_open("/proc/self/status", FB_BOARD_EXISTING, &board, &error) < 0);
     EXPECT(error.message[0] != 0);
-    EXPECT(fb_board_open("/dev/shm/x", 4, &board, &error) == FB_EINVAL);
+    board = (fb_board *)(void *)&error;
+    EXPECT(fb_board_open("/dev/shm/x", 4, &board, &error) == FB_EINVAL && board == NULL);
+    EXPECT(error.message[0] == 0);
     EXPECT(fb_board_open(NULL, 0, &board, &error) == FB_EINVAL);
+    EXPECT(fb_board_open("", 0, &board, &error) == FB_EFILE && strcmp(error.field, "path") == 0);
+    EXPECT(fb_board_open("/proc/fuseboard", 0, &board, &error) < 0 && error.message[0] != 0);
+    EXPECT(strstr(error.message, "BoardOptions") == NULL);
     EXPECT(fb_board_open_anonymous(NULL, &error) == FB_EINVAL);
 
     EXPECT(fb_board_open_private(&board) == FB_OK);

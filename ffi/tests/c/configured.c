@@ -4,6 +4,7 @@
 #include "fuseboard.h"
 
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char TEXT[] = "[breakers.payments]\n"
@@ -178,6 +179,37 @@ static void checked(void)
     EXPECT(fb_policies_check("", 9, hear, &heard) == FB_EINVAL);
 }
 
+/* Texts of any kind: each has an answer, and every refusal says something. */
+static void nonsense(void)
+{
+    static const char *const pieces[] = {"[breakers.a]", "\n", "window", " = ", "{", "}", "[", "]", "\"", "5", "\"3s\"", "-1",
+                                         "1e999", "[rate_limits.b]", "rate", "\"9/s\"", "breakers", ": ", "  ", "- ", "&x", "*x",
+                                         "\\", "\x01", "\xc3\xa9", "\xff", "board", "version", "null", ",", "[defaults.breakers]"};
+#ifdef QUICK
+    const int texts = 200;
+#else
+    const int texts = 20000;
+#endif
+    uint32_t state = 12345;
+    int i;
+    for (i = 0; i < texts; i++) {
+        char text[512] = "";
+        struct heard heard = {0, 0, ""};
+        fb_breaker_config config;
+        fb_error error;
+        fb_status status;
+        int piece, count = i % 24;
+        for (piece = 0; piece < count; piece++) {
+            state = state * 1664525u + 1013904223u;
+            strcat(text, pieces[(state >> 16) % (sizeof pieces / sizeof *pieces)]);
+        }
+        status = fb_policies_check(text, i % 3, hear, &heard);
+        EXPECT(status == FB_OK ? heard.errors == 0 : status == FB_ECONFIG && heard.errors > 0);
+        status = fb_breaker_config_parse(&config, sizeof config, text, &error);
+        EXPECT(status == FB_ECONFIG ? error.message[0] != 0 : status == FB_OK || status == FB_EINVAL);
+    }
+}
+
 static void told(void *user, const fb_board_transition *change)
 {
     fb_board_transition *last = user;
@@ -242,6 +274,32 @@ static void on_a_board(void)
     EXPECT(fb_board_transitions(board, &end, NULL, &last, NULL) == FB_EINVAL);
     EXPECT(fb_board_transitions(board, NULL, told, &last, NULL) == FB_EINVAL);
 
+    /* A probe of an admission stays its parent's in a forked child, as any probe on a board does. */
+    {
+        fb_concurrency *places = NULL;
+        fb_snapshot snapshot;
+        uint32_t in_flight = 7;
+        int status = -1;
+        pid_t child;
+        EXPECT(fb_concurrency_new(5, &places, NULL) == FB_OK);
+        admission.concurrency = places;
+        EXPECT(fb_breaker_force_open_until(one, 1) == FB_OK);
+        EXPECT(fb_admission_try_acquire(&admission, 1, &permit, NULL) == FB_OK);
+        child = fork();
+        EXPECT(child >= 0);
+        if (child == 0) _exit(fb_admission_cancel(&admission, &permit) == FB_STALE ? 0 : 1);
+        EXPECT(waitpid(child, &status, 0) == child && status == 0);
+        snapshot.struct_size = sizeof snapshot;
+        EXPECT(fb_breaker_snapshot(one, &snapshot) == FB_OK);
+        EXPECT(snapshot.state == FB_STATE_HALF_OPEN && snapshot.in_flight == 1);
+        EXPECT(fb_concurrency_in_flight(places, &in_flight) == FB_OK && in_flight == 1);
+        /* It is the breaker's own permit too. */
+        EXPECT(fb_admission_cancel(&admission, &permit) == FB_OK);
+        EXPECT(fb_concurrency_in_flight(places, &in_flight) == FB_OK && in_flight == 0);
+        EXPECT(fb_breaker_snapshot(one, &snapshot) == FB_OK && snapshot.in_flight == 0);
+        fb_concurrency_free(places);
+    }
+
     EXPECT(fb_policies_from_text("[rate_limits.x]\nrate = \"3/s\"\nalgorithm = \"sliding_window\"\n",
                                  FB_FORMAT_TOML, board, &refused, &error) == FB_ECONFIG);
     EXPECT(strcmp(error.field, "algorithm") == 0 && refused == NULL);
@@ -289,6 +347,7 @@ int main(void)
     reloaded();
     refused();
     checked();
+    nonsense();
     on_a_board();
     files();
     puts("configured: ok");

@@ -30,6 +30,11 @@ impl BreakerSlot {
         let (words, slot) = self.policy().map_err(rejected)?;
         let now = now(words.records_latency());
         let permit = words.acquire(now, &self.told(slot, observer))?;
+        Ok(self.tagged(permit, slot))
+    }
+
+    /// A permit with where it was given, and whose place it has.
+    pub(crate) fn tagged(&self, permit: RawPermit, slot: SlotId) -> RawPermit {
         let owner = if permit.is_probe() {
             let owner = self.shared().owner();
             owner.map_or(0, |owner| {
@@ -38,7 +43,7 @@ impl BreakerSlot {
         } else {
             0
         };
-        Ok(permit.tagged(ON_BOARD | owner | u32::from(slot.index())))
+        permit.tagged(ON_BOARD | owner | u32::from(slot.index()))
     }
 
     /// The words of a permit; `None` once their name was removed.

@@ -61,6 +61,20 @@ impl RawBreaker {
         })
     }
 
+    /// A permit that the [`words`](Self::words) gave, tagged as those of [`acquire`](Self::acquire) are.
+    pub fn tagged(&self, permit: RawPermit) -> RawPermit {
+        self.0.tagged(permit, self.0.id())
+    }
+
+    /// A tagged permit as the [`words`](Self::words) gave it; `None` when they would take it for one of theirs and it is not: the name was
+    /// removed since. Where `is_given_back`, also for a probe of a forked child's parent, who gives it back.
+    pub fn untagged(&self, permit: RawPermit, is_given_back: bool) -> Option<RawPermit> {
+        if is_given_back && self.0.is_of_another(permit) {
+            return None;
+        }
+        self.words_of(permit).map(|_| permit.untagged())
+    }
+
     fn words_of(&self, permit: RawPermit) -> Option<&BoardBreaker> {
         self.0.words_of(permit)
     }
