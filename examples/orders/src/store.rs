@@ -25,7 +25,7 @@ pub use sqlite::SqliteEventStore;
 /// Streams of events, one for each order.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
-    /// Appends `events` to `stream`, which must have `expected_version` events (0: it must not exist): all of them with versions
+    /// Appends `events`, at least one, to `stream`, which must have `expected_version` events (0: it must not exist): all of them with versions
     /// from `expected_version + 1` on, or none. `result` is stored with them, so that a repeated command finds its answer.
     ///
     /// [`StoreError::Conflict`] when the stream has another version, [`StoreError::Answered`] when `result`'s key has been used.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use orders::store::{NewEvent, StoreError};
 use rand::rngs::StdRng;
@@ -17,6 +18,7 @@ on_both!(
     an_append_is_whole_or_not_at_all,
     a_key_is_answered_once,
     a_random_history_is_that_of_a_list,
+    appends_that_are_cut_off_leave_the_store_whole,
     tables_are_made_once_by_many,
 );
 
@@ -230,4 +232,44 @@ async fn tables_are_made_once_by_many<S: Store>(stand: Stand<S>) {
     ));
     let nonsense = orders::store::Database::open("no address", 2);
     assert!(matches!(nonsense, Err(StoreError::Unavailable(_))));
+}
+
+/// Whoever waits no longer drops the append, wherever it is then.
+async fn appends_that_are_cut_off_leave_the_store_whole<S: Store>(stand: Stand<S>) {
+    let store = &stand.store;
+    let mut random = StdRng::seed_from_u64(3);
+    let mut cut_off = 0;
+    let mut streams = Vec::new();
+    // Until some of both kinds have been seen.
+    while cut_off < 20 || streams.len() < cut_off + 20 {
+        let stream = Uuid::now_v7();
+        streams.push(stream);
+        let patience = Duration::from_micros(random.random_range(0..20_000));
+        let new = [numbered(0), numbered(1), numbered(2)];
+        let append = store.append(stream, 0, &new, None);
+        match tokio::time::timeout(patience, append).await {
+            Ok(appended) => assert_eq!(appended.unwrap().version, 3),
+            Err(_) => cut_off += 1,
+        }
+        assert!(streams.len() < 5_000, "{cut_off} of them were cut off");
+    }
+    // What was cut off is done or not, and nothing of it stands in the way.
+    let mut done = 0;
+    for stream in streams {
+        loop {
+            let version = store.load(stream, 0, 10).await.unwrap().len() as u64;
+            assert!(matches!(version, 0 | 3), "{version} events");
+            match store.append(stream, version, &[numbered(3)], None).await {
+                Ok(appended) => {
+                    assert_eq!(appended.version, version + 1);
+                    done += u64::from(version == 3);
+                    break;
+                }
+                // It was still being done.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    assert!(done >= 20, "{done}");
 }
