@@ -253,3 +253,33 @@ fn the_list_of_faults_is_that_of_the_sources() {
     let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
     assert_eq!(twice, None, "one name, one fault");
 }
+
+/// Whoever reads how a failure is answered can look at the test that shows it.
+#[test]
+fn failure_modes_name_tests_that_there_are() {
+    let guide = fs::read_to_string(root().join("docs/failure-modes.md")).expect("the guide");
+    let code: String = sources("examples/orders")
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    let (mut rows, mut unknown) = (0, Vec::new());
+    for line in guide.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<_> = line.split('|').collect();
+        let shown = cells[cells.len() - 2];
+        if shown.trim() == "shown by" {
+            continue;
+        }
+        rows += 1;
+        let tests: Vec<_> = shown.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "no test shows this: {line}");
+        let there = |name: &str| {
+            ["(", "<"]
+                .iter()
+                .any(|end| code.contains(&format!("fn {name}{end}")))
+        };
+        let missing = |name: &&str| !there(name);
+        unknown.extend(tests.into_iter().filter(missing));
+    }
+    assert!(rows >= 20, "{rows} rows");
+    assert!(unknown.is_empty(), "no test has these names: {unknown:#?}");
+}
