@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -10,6 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Debug)]
 pub struct Cut {
     port: u16,
+    /// Where it leads.
+    to: Arc<AtomicU16>,
     /// Bytes of answers that still pass; negative: all.
     left: Arc<AtomicI64>,
 }
@@ -23,11 +25,13 @@ impl Cut {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let wire = Self {
             port: listener.local_addr()?.port(),
+            to: Arc::new(AtomicU16::new(port)),
             left: Arc::new(AtomicI64::new(-1)),
         };
-        let left = Arc::clone(&wire.left);
+        let (to, left) = (Arc::clone(&wire.to), Arc::clone(&wire.left));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                let port = to.load(Ordering::Relaxed);
                 tokio::spawn(pass(client, port, Arc::clone(&left)));
             }
         });
@@ -43,6 +47,11 @@ impl Cut {
     pub fn cut_after(&self, bytes: i64) {
         // Relaxed, here and below: a number on its own.
         self.left.store(bytes, Ordering::Relaxed);
+    }
+
+    /// New connections lead to the server at `port`, as a name does after a failover.
+    pub fn lead_to(&self, port: u16) {
+        self.to.store(port, Ordering::Relaxed);
     }
 
     /// New connections pass everything.

@@ -232,7 +232,7 @@ async fn l12_a_changed_limit_holds_at_once_and_refills_nothing() -> Result<()> {
 #[tokio::test]
 async fn t3_a_server_whose_clock_went_back_locks_nobody_out_for_long() -> Result<()> {
     let server = Server::start()?;
-    let [bucket, window, counter, _] = each(&engine(&server)?, 10, Duration::from_secs(2))?;
+    let [bucket, window, counter, fixed] = each(&engine(&server)?, 10, Duration::from_secs(2))?;
     let time = server.query(&["EVAL", "local t = redis.call('TIME') return t[1]", "0"])?;
     let ahead = time.parse::<u64>()? + 30;
     // State of a server whose clock was 30 s ahead, in each one's words.
@@ -257,6 +257,14 @@ async fn t3_a_server_whose_clock_went_back_locks_nobody_out_for_long() -> Result
         "p",
         "0",
     ])?;
+
+    // An expiry is a moment of the server's clock: 30 s more are left of it.
+    server.query(&["SET", "fuseboard:{alice}:window:1", "10", "PX", "31000"])?;
+    let denied = fixed.check("alice", 1).await;
+    assert!(
+        !denied.is_allowed && denied.retry_after <= Some(Duration::from_secs(2)),
+        "what was counted still is, for a window at most: {denied:?}"
+    );
 
     let denied = bucket.check("alice", 1).await;
     assert!(
@@ -317,6 +325,27 @@ async fn l1_units_of_one_moment_are_each_in_the_window() -> Result<()> {
         );
     }
     assert!(!limiter.check_many("alice", 4_000).await.is_allowed);
+    Ok(())
+}
+
+#[tokio::test]
+async fn l1_units_after_one_of_a_clock_ahead_are_each_in_the_window_and_keep_it() -> Result<()> {
+    let server = Server::start()?;
+    let window = SlidingWindow::new(5, HOUR)?;
+    let limiter = RateLimiter::on(&engine(&server)?, &window, options())?;
+    let key = "fuseboard:{alice}:log:1";
+    // A minute ahead, as before the server's clock went back.
+    let ahead = "local t = redis.call('TIME') return string.format('%.0f', (t[1] + 60) * 1000000)";
+    let ahead = server.query(&["EVAL", ahead, "0"])?;
+    server.query(&["ZADD", key, &ahead, &ahead])?;
+    for left in (2..4).rev() {
+        assert_eq!(limiter.check("alice").await.remaining, Some(left));
+        assert_eq!(limiter.peek("alice").await.remaining, Some(left));
+    }
+    // It counts until a window after its own moment, and so long its key must live.
+    let left: u64 = server.query(&["PTTL", key])?.parse()?;
+    let hour = u64::try_from(HOUR.as_millis())?;
+    assert!(left > hour + 30_000, "{left} ms");
     Ok(())
 }
 

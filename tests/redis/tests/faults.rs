@@ -236,6 +236,72 @@ async fn a_demoted_server_is_refused_and_promoted_again_used() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_promoted_replica_goes_on_where_the_one_that_died_ended() -> Result<()> {
+    let (mut main, replica) = (Server::start()?, Server::start()?);
+    let wire = Cut::to(main.port()).await?;
+    let engine = Engine::new(&wire.url())?;
+    let limiter = bucket(&engine, 10, options(FailurePolicy::Closed))?;
+    let _ = until_engine_decides(&limiter).await;
+    assert_eq!(limiter.check_many("alice", 3).await.remaining, Some(7));
+    replica.query(&["REPLICAOF", "127.0.0.1", &main.port().to_string()])?;
+    eventually("the replica has it", || {
+        Ok(replica.query(&["EXISTS", "fuseboard:{alice}:bucket:1"])? == "1")
+    })?;
+    main.kill()?;
+    let longest = slowest(&limiter, 100, |decision| {
+        assert!(
+            !decision.is_allowed && decision.is_fallback(),
+            "{decision:?}"
+        );
+    });
+    let longest = longest.await;
+    assert!(longest < engine.deadline() + SLACK, "{longest:?}");
+    // Sooner led there than promoted: what still is a replica refuses, and nothing is lost by it.
+    wire.lead_to(replica.port());
+    let begin = Instant::now();
+    while limiter.check("early").await.source != DecisionSource::Fallback(Unavailable::Refusing) {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{engine:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    replica.query(&["REPLICAOF", "NO", "ONE"])?;
+    let _ = until_engine_decides(&limiter).await;
+    assert_eq!(limiter.check("alice").await.remaining, Some(6));
+    Ok(())
+}
+
+#[tokio::test]
+async fn however_many_wait_for_a_key_nobody_waits_longer_than_the_deadline() -> Result<()> {
+    let server = Server::start()?;
+    let deadline = Duration::from_secs(1);
+    let engine = Engine::with_options(&server.url(), EngineOptions { deadline })?;
+    let limiter = bucket(&engine, 1_000, options(FailurePolicy::Open))?;
+    let _ = until_engine_decides(&limiter).await;
+    server.pause()?;
+    let mut tasks = Vec::new();
+    for _ in 0..4 {
+        // The first two lots travel; the others wait until those have been given up.
+        for _ in 0..50 {
+            let limiter = limiter.clone();
+            tasks.push(tokio::spawn(async move {
+                let begin = Instant::now();
+                let decision = limiter.check("hot").await;
+                (begin.elapsed(), decision)
+            }));
+        }
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    for task in tasks {
+        let (waited, decision) = task.await?;
+        assert!(
+            decision.is_fallback() && decision.is_allowed,
+            "{decision:?}"
+        );
+        assert!(waited < deadline + SLACK, "{waited:?}: {decision:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_slot_that_moves_loses_no_word() -> Result<()> {
     let cluster = Cluster::start()?;
     let urls = cluster.urls();
