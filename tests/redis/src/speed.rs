@@ -1,11 +1,11 @@
-//! What a decision costs beside an `INCR` of the same client, in one run: `cargo run --release -p fuseboard-redis --bin redis-speed [WORD…]`,
-//! of the rows whose names hold one of the words, all when there is none.
+//! What a decision costs beside an `INCR` of the same client, in one run: `cargo run --release -p fuseboard-redis --bin redis-speed [--tabs] [WORD…]`,
+//! of the rows whose names hold one of the words, all when there is none. `--tabs`: for `cargo xtask peers`, nanoseconds a request.
 
 use anyhow::Result;
 use fuseboard::Rate;
 use fuseboard::redis::{
-    Engine, EngineOptions, FailurePolicy, Lease, LimiterOptions, RateLimiter, SlidingCounter,
-    SlidingWindow, TokenBucket,
+    Engine, EngineOptions, FailurePolicy, FixedWindow, Lease, LimiterOptions, RateLimiter,
+    SlidingCounter, SlidingWindow, TokenBucket,
 };
 use fuseboard_redis::server::Server;
 use std::pin::Pin;
@@ -44,10 +44,10 @@ fn main() -> Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let words: Vec<_> = std::env::args().skip(1).collect();
+        let (tabs, words): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|word| word == "--tabs");
         let mut rows = rows(&server).await?;
         // The first one is what all are compared with.
-        let is_wanted = |row: &Row| row.target.is_none() && row.name.starts_with("INCR") || words.iter().any(|word| row.name.contains(word));
+        let is_wanted = |row: &Row| row.name == "INCR" || words.iter().any(|word| row.name.contains(word));
         rows.retain(|row| words.is_empty() || is_wanted(row));
         let mut counts = vec![Vec::new(); rows.len()];
         for _ in 0..ROUNDS {
@@ -55,7 +55,13 @@ fn main() -> Result<()> {
                 counts.push((row.burst)().await);
             }
         }
-        println!("redis-server on loopback, {TASKS} tasks on one thread, median of {ROUNDS} interleaved rounds\n");
+        if !tabs.is_empty() {
+            for (row, counts) in rows.iter().zip(&mut counts) {
+                println!("fuseboard, from Rust\t{}\t{:.2}", row.name, 1e9 / median(counts));
+            }
+            return Ok(());
+        }
+        println!("redis-server on loopback, an INCR of the same client, {TASKS} tasks on one thread, median of {ROUNDS} interleaved rounds\n");
         println!("{:<44} {:>12} {:>8} {:>8}", "a request", "a second", "INCR x", "target");
         let base = median(&mut counts[0].clone());
         for (row, counts) in rows.iter().zip(&mut counts) {
@@ -88,6 +94,7 @@ async fn rows(server: &Server) -> Result<Vec<Row>> {
         &SlidingWindow::new(100, Duration::from_millis(2))?,
         options(),
     )?;
+    let fixed = RateLimiter::on(&engine, &FixedWindow::new(1_000_000_000, hour)?, options())?;
     let leased = RateLimiter::on(
         &engine,
         &many,
@@ -103,7 +110,7 @@ async fn rows(server: &Server) -> Result<Vec<Row>> {
     let keys: Arc<[String]> = (0..TASKS).map(|task| format!("key {task}")).collect();
     let incr_keys = Arc::clone(&keys);
     Ok(vec![
-        Row::new("INCR, the same client", None, move |task| {
+        Row::new("INCR", None, move |task| {
             let (mut connection, keys) = (connection.clone(), Arc::clone(&incr_keys));
             async move {
                 let mut incr = redis::cmd("INCR");
@@ -122,6 +129,13 @@ async fn rows(server: &Server) -> Result<Vec<Row>> {
             "sliding counter, a key for each task",
             None,
             &counter,
+            &keys,
+            TASKS,
+        ),
+        row(
+            "fixed window, a key for each task",
+            None,
+            &fixed,
             &keys,
             TASKS,
         ),

@@ -1,6 +1,8 @@
 //! `cargo xtask peers`: what the breakers and limiters of other languages take, each measured by a program of its own language, with an
 //! atomic addition in the same run, and beside them what ours takes from Rust.
 
+mod redis;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -11,16 +13,37 @@ use serde_json::Value;
 
 use crate::place::{Place, capture};
 
-/// One language: its program lies in `benches/peers`, below its name.
+/// One language, or its limiters on a Redis server: its program lies in `benches/peers`, below its name.
 pub struct Language {
     /// The word on the command line.
     pub name: &'static str,
     /// Programs that must be there, each with what makes it say its version.
     tools: &'static [(&'static str, &'static str)],
-    /// Run in its folder, the last one to measure; `{built}` stands for a folder of its own below the build folder, `{root}` for the repository.
+    /// Run in its folder, the last one to measure; `{built}` stands for a folder of its own below the build folder, `{root}` for the repository, `{url}` for a Redis server's address.
     steps: &'static [&'static [&'static str]],
-    /// Whether its program measures ours too.
-    has_ours: bool,
+    /// Who measures ours.
+    ours: Ours,
+}
+
+/// Who measures ours, beside a language's libraries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ours {
+    /// The language's own program.
+    Itself,
+    /// `cargo xtask ratios`.
+    Ratios,
+    /// `redis-speed`; and the program is told the address of a server as `{url}`.
+    RedisSpeed,
+}
+
+impl Ours {
+    /// What everything is held against.
+    fn base(self) -> &'static str {
+        match self {
+            Self::Itself | Self::Ratios => ADDITION,
+            Self::RedisSpeed => redis::INCR,
+        }
+    }
 }
 
 /// Every language.
@@ -38,13 +61,13 @@ pub const LANGUAGES: &[Language] = &[
                 "peers.Main",
             ],
         ],
-        has_ours: false,
+        ours: Ours::Ratios,
     },
     Language {
         name: "go",
         tools: &[("go", "version")],
         steps: &[&["go", "run", "-mod=readonly", "."]],
-        has_ours: false,
+        ours: Ours::Ratios,
     },
     Language {
         name: "python",
@@ -63,7 +86,7 @@ pub const LANGUAGES: &[Language] = &[
             ],
             &["{built}/bin/python", "main.py"],
         ],
-        has_ours: true,
+        ours: Ours::Itself,
     },
     Language {
         name: "node",
@@ -72,7 +95,44 @@ pub const LANGUAGES: &[Language] = &[
             &["npm", "ci", "--silent", "--no-audit", "--no-fund"],
             &["node", "main.js"],
         ],
-        has_ours: false,
+        ours: Ours::Ratios,
+    },
+    Language {
+        name: "redis-go",
+        tools: &[("go", "version"), ("redis-server", "--version")],
+        steps: &[&["go", "run", "-mod=readonly", ".", "{url}"]],
+        ours: Ours::RedisSpeed,
+    },
+    Language {
+        name: "redis-node",
+        tools: &[
+            ("node", "--version"),
+            ("npm", "--version"),
+            ("redis-server", "--version"),
+        ],
+        steps: &[
+            &["npm", "ci", "--silent", "--no-audit", "--no-fund"],
+            &["node", "main.js", "{url}"],
+        ],
+        ours: Ours::RedisSpeed,
+    },
+    Language {
+        name: "redis-python",
+        tools: &[("python3", "--version"), ("redis-server", "--version")],
+        steps: &[
+            &["python3", "-m", "venv", "{built}"],
+            &[
+                "{built}/bin/python",
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "-r",
+                "requirements.txt",
+            ],
+            &["{built}/bin/python", "main.py", "{url}"],
+        ],
+        ours: Ours::RedisSpeed,
     },
 ];
 
@@ -106,7 +166,7 @@ const OURS: [(&str, &str); 6] = [
 pub fn peers(place: &Place, names: &[String]) -> Result<Vec<String>> {
     let is_wanted =
         |language: &&Language| names.is_empty() || names.iter().any(|name| name == language.name);
-    let (mut left_out, mut ours) = (Vec::new(), None);
+    let (mut left_out, mut ours) = (Vec::new(), Vec::<(Ours, Vec<Row>)>::new());
     for language in LANGUAGES.iter().filter(is_wanted) {
         let version = match version(place, language) {
             Ok(version) => version,
@@ -120,16 +180,17 @@ pub fn peers(place: &Place, names: &[String]) -> Result<Vec<String>> {
         };
         let mut rows =
             measure(place, language).with_context(|| format!("the peers of {}", language.name))?;
-        if !language.has_ours {
-            if ours.is_none() {
-                ours = Some(from_rust(place)?);
-            }
-            rows.extend(ours.iter().flatten().cloned());
-        }
-        println!(
-            "{}",
-            table(&format!("{} ({version})", language.name), &rows)
-        );
+        let known = ours.iter().find(|(from, _)| *from == language.ours);
+        let own = match (language.ours, known) {
+            (_, Some((_, own))) => own.clone(),
+            (Ours::Itself, None) => Vec::new(),
+            (Ours::Ratios, None) => from_rust(place)?,
+            (Ours::RedisSpeed, None) => redis::from_rust(place)?,
+        };
+        rows.extend(own.iter().cloned());
+        ours.push((language.ours, own));
+        let title = format!("{} ({version})", language.name);
+        println!("{}", table(&title, language.ours.base(), &rows));
     }
     Ok(left_out)
 }
@@ -151,13 +212,23 @@ fn version(place: &Place, language: &Language) -> Result<String, &'static str> {
 }
 
 fn measure(place: &Place, language: &Language) -> Result<Vec<Row>> {
-    let folder = place.root.join("benches/peers").join(language.name);
+    // `redis-go` lies in `redis/go`.
+    let folder = place
+        .root
+        .join("benches/peers")
+        .join(language.name.replace('-', "/"));
+    let server = match language.ours {
+        Ours::RedisSpeed => Some(redis::Server::start(place)?),
+        Ours::Itself | Ours::Ratios => None,
+    };
+    let url = server.as_ref().map_or("", |server| server.url.as_str());
     let built = place.target.join("peers").join(language.name);
     std::fs::create_dir_all(&built).with_context(|| format!("cannot make {}", built.display()))?;
     let fill = |argument: &str| {
         argument
             .replace("{built}", &built.to_string_lossy())
             .replace("{root}", &place.root.to_string_lossy())
+            .replace("{url}", url)
     };
     let mut output = String::new();
     for step in language.steps {
@@ -252,10 +323,10 @@ fn from_rust(place: &Place) -> Result<Vec<Row>> {
 }
 
 /// A table of Markdown, the rows of an operation together.
-fn table(title: &str, rows: &[Row]) -> String {
+fn table(title: &str, base: &str, rows: &[Row]) -> String {
     let addition = |library: &str| {
         let of = |wanted: &str| {
-            let is_it = |row: &&Row| row.library == wanted && row.operation == ADDITION;
+            let is_it = |row: &&Row| row.library == wanted && row.operation == base;
             rows.iter().find(is_it).map(|row| row.value)
         };
         of(library).or_else(|| of(MACHINE))
@@ -275,7 +346,7 @@ fn table(title: &str, rows: &[Row]) -> String {
         }
     }
     let mut text = format!(
-        "\n### {title}\n\n| operation | library | ns, or bytes | x {ADDITION} | x best peer |\n|---|---|--:|--:|--:|\n"
+        "\n### {title}\n\n| operation | library | ns, or bytes | x {base} | x best peer |\n|---|---|--:|--:|--:|\n"
     );
     for operation in order {
         for row in rows.iter().filter(|row| row.operation == operation) {
@@ -335,7 +406,7 @@ mod tests {
         .into_iter()
         .map(|line| row(line).unwrap())
         .collect();
-        let table = table("go", &rows);
+        let table = table("go", ADDITION, &rows);
         assert!(
             table.contains("| closed call | peer | 50.0 | 10.0 |  |"),
             "{table}"
