@@ -1453,7 +1453,7 @@ fb_status fb_breaker_reset_at(const struct fb_breaker *breaker,
 
 /**
  * Changes the settings of a running breaker; state and window stay. The window's kind and size
- * cannot change.
+ * cannot change. On a board the jitter's seed stays, and so does record_latency that somebody asked for.
  *
  * `config`: all the settings, copied. `error`: may be NULL; names the refused setting.
  * Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL; FB_ESIZE. Threads: any. Signals:
@@ -1493,7 +1493,7 @@ fb_status fb_breaker_save_at(const struct fb_breaker *breaker,
 #if defined(FB_HOSTED)
 /**
  * Takes over what fb_breaker_save gave, also that of another process; before other threads have
- * the breaker. Permits given before are stale.
+ * the breaker, and before it has handles. Permits given before are stale.
  *
  * `away_ns`: the time that passed between the two, 0 where nobody knows. `memory`, `memory_size`:
  * the bytes.

@@ -155,7 +155,7 @@ pub unsafe extern "C" fn fb_breaker_reset_at(breaker: *const fb_breaker, now_ns:
 }
 
 /// Changes the settings of a running breaker; state and window stay. The window's kind and size
-/// cannot change.
+/// cannot change. On a board the jitter's seed stays, and so does record_latency that somebody asked for.
 ///
 /// `config`: all the settings, copied. `error`: may be NULL; names the refused setting.
 /// Returns: FB_OK; FB_ECONFIG, then nothing changed; FB_EINVAL; FB_ESIZE. Threads: any. Signals:

@@ -98,7 +98,7 @@ unsafe fn restore(
 }
 
 /// Takes over what fb_breaker_save gave, also that of another process; before other threads have
-/// the breaker. Permits given before are stale.
+/// the breaker, and before it has handles. Permits given before are stale.
 ///
 /// `away_ns`: the time that passed between the two, 0 where nobody knows. `memory`, `memory_size`:
 /// the bytes.
