@@ -14,11 +14,13 @@ mod agenda;
 mod follow;
 mod work;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fuseboard::{Progress, Saga};
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -214,7 +216,11 @@ impl Fulfilment {
 impl Shared {
     async fn work(self: Arc<Self>, event: Arc<StoredEvent>) -> (Uuid, End) {
         let span = observe::trace::handling("fulfil orders", &event);
-        let end = self.take_up(&event).instrument(span).await;
+        let taking = AssertUnwindSafe(self.take_up(&event)).catch_unwind();
+        // What panics would panic again: others first.
+        let rest = self.options.longest_pause;
+        let end = taking.instrument(span).await;
+        let end = end.unwrap_or(End::PutOff(rest));
         let count = match end {
             End::Finished => &self.counts.finished,
             End::PutOff(_) => &self.counts.put_off,

@@ -1,15 +1,17 @@
 //! What was begun is finished, with the same ids, and the money is taken once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use orders::bus::{BusOptions, EventBus, InProcessBus};
 use orders::command::{CommandContext, CommandService};
 use orders::edge::Endpoint;
 use orders::fulfilment::{Fulfilment, FulfilmentOptions};
 use orders::money::{Currency, Money};
 use orders::order::{CreateOrder, Order, OrderCommand, OrderItem, OrderStatus};
-use orders::payment::{PaymentEdge, PaymentSettings, Payments};
+use orders::payment::{Charged, PaymentEdge, PaymentError, PaymentSettings, Payments};
 use orders::provider::{Faults, Ledger};
 use orders::shipping::{Shipping, ShippingEdge, ShippingSettings};
 use orders::store::{Database, EventStore, SqliteEventStore};
@@ -77,11 +79,21 @@ impl World {
     }
 
     fn fulfilment(&self, bus: Option<Arc<dyn EventBus>>, sweep_every: Duration) -> Working {
+        let payments = Arc::clone(&self.payments) as Arc<dyn Payments>;
+        self.fulfilment_by(payments, bus, sweep_every)
+    }
+
+    fn fulfilment_by(
+        &self,
+        payments: Arc<dyn Payments>,
+        bus: Option<Arc<dyn EventBus>>,
+        sweep_every: Duration,
+    ) -> Working {
         let fulfilment = Fulfilment::new(
             self.service.clone(),
             Arc::clone(&self.store),
             bus,
-            Arc::clone(&self.payments) as Arc<dyn Payments>,
+            payments,
             Arc::clone(&self.shipping) as Arc<dyn Shipping>,
             FulfilmentOptions {
                 grace: Duration::ZERO,
@@ -308,6 +320,51 @@ async fn the_bus_tells_at_once_what_the_sweep_would_find_much_later() {
     while bus.lag("fulfilment").await.unwrap().pending > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Panics the first time it is asked.
+struct Panicking {
+    has_panicked: AtomicBool,
+    payments: Arc<PaymentEdge>,
+}
+
+#[async_trait]
+impl Payments for Panicking {
+    async fn charge(
+        &self,
+        payment_id: Uuid,
+        order_id: Uuid,
+        amount: Money,
+    ) -> Result<Charged, PaymentError> {
+        // Relaxed: nothing else is read.
+        assert!(
+            self.has_panicked.swap(true, Ordering::Relaxed),
+            "on purpose"
+        );
+        self.payments.charge(payment_id, order_id, amount).await
+    }
+
+    async fn refund(
+        &self,
+        refund_id: Uuid,
+        payment_id: Uuid,
+        amount: Money,
+    ) -> Result<(), PaymentError> {
+        self.payments.refund(refund_id, payment_id, amount).await
+    }
+}
+
+#[tokio::test]
+async fn an_order_whose_work_panics_is_taken_up_again() {
+    let world = World::new().await;
+    let payments = Panicking {
+        has_panicked: AtomicBool::new(false),
+        payments: Arc::clone(&world.payments),
+    };
+    let (order_id, _) = world.payment_requested().await;
+    let _working = world.fulfilment_by(Arc::new(payments), None, Duration::from_millis(20));
+    world.until(order_id, OrderStatus::Paid).await;
+    world.charged_once(1).await;
 }
 
 #[tokio::test]
