@@ -6,8 +6,10 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 use super::{BusError, Checkpoint, EventBus};
+use crate::observe::trace;
 use crate::store::{EventStore, Heads, StoreError};
 
 /// How a relay works.
@@ -182,7 +184,10 @@ impl Relay {
             });
             return Ok(done);
         };
-        self.bus.publish(after, &events).await?;
+        self.bus
+            .publish(after, &events)
+            .instrument(trace::publishing(&events))
+            .await?;
         self.count(|counted| {
             counted.seen.published += events.len() as u64;
             counted.on_the_bus = last;

@@ -78,6 +78,35 @@ pub fn handling(name: &'static str, event: &StoredEvent) -> Span {
     span
 }
 
+/// A span around the storing of events: a call of the database's, in the request's trace.
+pub fn appending(stream: uuid::Uuid, events: usize) -> Span {
+    tracing::info_span!(
+        "append",
+        otel.name = "append orders",
+        otel.kind = "client",
+        orders.order = %stream,
+        orders.events = events,
+    )
+}
+
+/// A span around the publishing of events, linked to the requests that they come from; of a long batch to the first ones.
+pub fn publishing(events: &[StoredEvent]) -> Span {
+    const LINKS: usize = 32;
+    let span = tracing::info_span!(
+        parent: None,
+        "publish",
+        otel.name = "send orders.events",
+        otel.kind = "producer",
+        orders.events = events.len(),
+    );
+    for event in events.iter().take(LINKS) {
+        if let Some(from) = event.metadata.traceparent.as_deref().and_then(parsed) {
+            span.add_link(from);
+        }
+    }
+    span
+}
+
 /// The `traceparent` of the current span, for a request that leaves.
 pub fn current() -> Option<String> {
     context(&Span::current()).map(|own| written(&own))

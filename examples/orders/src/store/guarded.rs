@@ -9,10 +9,12 @@ use fuseboard::{
     Backoff, CallError, CircuitBreaker, CircuitBreakerConfig, Classify, ConcurrencyQueue,
     ConfigError, Jitter, Pipeline, PipelineError, PolicyKind, RetryBudget, RetryConfig, Verdict,
 };
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::event::{Appended, CommandResult, Heads, NewEvent, StoreError, StoredEvent};
 use super::{EventStore, Snapshot, SnapshotStore};
+use crate::observe::trace;
 
 /// How a store is guarded.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -219,6 +221,7 @@ impl EventStore for GuardedStore {
     ) -> Result<Appended, StoreError> {
         let appended = self
             .write(|| self.events.append(stream, expected_version, events, result))
+            .instrument(trace::appending(stream, events.len()))
             .await?;
         self.counters.appends.fetch_add(1, Ordering::Relaxed);
         self.counters
