@@ -5,6 +5,7 @@
 //! filled from the store. A rebuild makes a second read model beside the one that serves, and takes its place when it has caught up.
 
 mod apply;
+mod error;
 mod lag;
 mod model;
 mod rebuild;
@@ -19,11 +20,12 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::bus::{BusError, Checkpoint, Delivery, EventBus};
+use crate::bus::{Checkpoint, Delivery, EventBus};
 use crate::observe::trace::handling;
 use crate::store::{EventStore, StoreError, StoredEvent};
 
 use apply::{Poison, apply};
+pub use error::ProjectionError;
 pub use lag::{Lag, LagMeter};
 pub use model::{
     Batch, Edition, EditionState, Found, FoundOrder, OrderRow, ParkedEvent, ReadModel,
@@ -84,38 +86,6 @@ pub struct ProjectionSnapshot {
     pub failures: u64,
     /// Rebuilds that took over.
     pub rebuilds: u64,
-}
-
-/// Why it could not go on; it tries again.
-#[derive(Debug, thiserror::Error)]
-pub enum ProjectionError {
-    /// The bus's reason.
-    #[error(transparent)]
-    Bus(#[from] BusError),
-    /// The store's reason.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The read model's reason.
-    #[error(transparent)]
-    ReadModel(#[from] ReadModelError),
-    /// The bus hands out what the store does not have.
-    #[error(
-        "the bus hands out position {delivered}, and the store has nothing after {position}: is it an older copy?"
-    )]
-    Unknown {
-        /// The position handed out.
-        delivered: u64,
-        /// The checkpoint.
-        position: u64,
-    },
-    /// An event that is still not readable.
-    #[error("position {position} cannot be applied: {reason}")]
-    Poison {
-        /// Its position.
-        position: u64,
-        /// Why.
-        reason: String,
-    },
 }
 
 /// Follows the events and keeps the read model.
@@ -193,7 +163,7 @@ impl ReadModelProjection {
             heartbeat,
             ..
         } = &self.options;
-        if self.model.active_or_new(ROW_SCHEMA).await?.schema_version != ROW_SCHEMA {
+        if self.model.active_or_new(ROW_SCHEMA).await?.schema_version < ROW_SCHEMA {
             self.rebuild().await?;
         }
         // What the store has need not wait for the bus.
@@ -225,7 +195,7 @@ impl ReadModelProjection {
     pub async fn catch_up(&self) -> Result<(), ProjectionError> {
         let mut tries = Tries::default();
         loop {
-            let active = self.model.active_or_new(ROW_SCHEMA).await?;
+            let active = self.active().await?;
             let events = self
                 .store
                 .read_all(active.position, self.options.batch)
@@ -246,7 +216,7 @@ impl ReadModelProjection {
         let mut tries = Tries::default();
         let mut known = None;
         loop {
-            let active = self.model.active_or_new(ROW_SCHEMA).await?;
+            let active = self.active().await?;
             let after = sorted.partition_point(|one| one.event.position <= active.position);
             // Only what was behind the checkpoint at the start came again; the rest is counted where it is applied.
             if known.replace(after).is_none() {
@@ -284,6 +254,16 @@ impl ReadModelProjection {
             self.count(|counted| counted.filled += 1);
             self.step(&active, &missing, &mut tries).await?;
         }
+    }
+
+    /// The one that serves, if this program can write to it.
+    async fn active(&self) -> Result<Edition, ProjectionError> {
+        let active = self.model.active_or_new(ROW_SCHEMA).await?;
+        if active.schema_version == ROW_SCHEMA {
+            return Ok(active);
+        }
+        let found = active.schema_version;
+        Err(ProjectionError::Schema { found })
     }
 
     /// One batch; pauses before an event that cannot be applied is tried again, and puts it aside after `max_attempts`.

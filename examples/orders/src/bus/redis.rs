@@ -7,8 +7,10 @@ mod subscription;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::aio::ConnectionLike;
-use ::redis::streams::{StreamInfoStreamReply, StreamPendingCountReply, StreamPendingReply};
+use ::redis::aio::{ConnectionLike, MultiplexedConnection};
+use ::redis::streams::{
+    StreamInfoConsumersReply, StreamInfoStreamReply, StreamPendingCountReply, StreamPendingReply,
+};
 use ::redis::{AsyncCommands, FromRedisValue, RedisError, Value, cmd, pipe};
 use async_trait::async_trait;
 use fuseboard::CircuitBreaker;
@@ -30,6 +32,8 @@ pub struct RedisBusOptions {
     pub timeout: Duration,
     /// How long a server that fails is left alone at first.
     pub open_timeout: Duration,
+    /// A consumer that has been away for so long, and left nothing unfinished, is forgotten when another one joins its group.
+    pub forget_after: Duration,
 }
 
 impl Default for RedisBusOptions {
@@ -39,6 +43,7 @@ impl Default for RedisBusOptions {
             prefix: "orders:events".to_owned(),
             timeout: Duration::from_secs(1),
             open_timeout: Duration::from_millis(500),
+            forget_after: Duration::from_secs(24 * 60 * 60),
         }
     }
 }
@@ -52,6 +57,7 @@ pub struct RedisBus {
     link: Arc<Link>,
     keys: Arc<Keys>,
     options: BusOptions,
+    forget_after: Duration,
 }
 
 /// The names of what it keeps.
@@ -87,7 +93,30 @@ impl RedisBus {
             link: Arc::new(Link::open(url, options)?),
             keys: Arc::new(keys),
             options: options.bus,
+            forget_after: options.forget_after,
         })
+    }
+
+    /// Each process that joins a group under a name of its own would else stay in it for ever.
+    async fn forget_consumers(&self, group: &str) -> Result<(), BusError> {
+        let again = self.keys.again(group);
+        for key in [&self.keys.events, &again] {
+            let after = self.forget_after.as_millis();
+            let forget = |mut connection: MultiplexedConnection| async move {
+                let known: StreamInfoConsumersReply =
+                    connection.xinfo_consumers(key, group).await?;
+                for one in known.consumers {
+                    if one.pending == 0 && one.idle as u128 > after {
+                        let mut delete = cmd("XGROUP");
+                        delete.arg("DELCONSUMER").arg(key).arg(group);
+                        delete.arg(&one.name).exec_async(&mut connection).await?;
+                    }
+                }
+                Ok(())
+            };
+            self.link.ask(forget).await?;
+        }
+        Ok(())
     }
 
     /// Its breaker, for telemetry and the dashboard.
@@ -161,6 +190,7 @@ impl EventBus for RedisBus {
         let subscription =
             RedisSubscription::new(link, sources, parked, group, consumer, self.options);
         subscription.make_groups().await?;
+        self.forget_consumers(group).await?;
         Ok(Box::new(subscription))
     }
 

@@ -51,6 +51,9 @@ impl QueryService {
     /// With `?min_position=` an order is answered as it was at that position or later: the request waits for a bounded time, and is
     /// refused with 503 after it. Who asks for a position has seen that far, and would take an older answer for a lost order.
     /// Without it the answer may be older than what was just written, and says by its headers how much.
+    ///
+    /// A list comes in pages, the newest order first: `?limit=` orders (1 and more; more than [`MAX_PAGE`] are not given), and
+    /// `?cursor=` with the `next_cursor` of the page before. Orders that are made meanwhile move nothing.
     pub fn routes(self: Arc<Self>) -> Router {
         Router::new()
             .route("/orders/{id}", get(order))

@@ -233,6 +233,37 @@ async fn groups_know_nothing_of_each_other(bus: Arc<impl EventBus>) -> Result<()
     Ok(())
 }
 
+#[tokio::test]
+async fn consumers_that_are_gone_are_forgotten_unless_they_left_something() -> Result<()> {
+    let engine = RedisEngine::start().await?;
+    let options = RedisBusOptions {
+        bus: OPTIONS,
+        forget_after: Duration::from_millis(100),
+        ..RedisBusOptions::default()
+    };
+    let bus = Arc::new(RedisBus::open(&engine.url(), &options)?);
+    let mut done = bus.subscribe("group", "done").await?;
+    let mut unfinished = bus.subscribe("group", "unfinished").await?;
+    let (_world, all) = published(&bus, 2).await?;
+    let taken = positions(&done.next(1, WAIT).await?);
+    done.acknowledge(&taken).await?;
+    unfinished.next(1, WAIT).await?;
+    tokio::time::sleep(options.forget_after * 2).await;
+    let mut newest = bus.subscribe("group", "newest").await?;
+    let client = ::redis::Client::open(engine.url())?;
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    let known: ::redis::streams::StreamInfoConsumersReply =
+        ::redis::AsyncCommands::xinfo_consumers(&mut connection, &options.prefix, "group").await?;
+    let mut names: Vec<String> = known.consumers.into_iter().map(|one| one.name).collect();
+    names.sort();
+    assert!(!names.contains(&"done".to_owned()), "{names:?}");
+    assert!(names.contains(&"unfinished".to_owned()), "{names:?}");
+    // What it left is still handed out.
+    let rest = drain(&mut *newest, all.len() - 1).await?;
+    assert_eq!(rest, all[1..].iter().copied().collect());
+    Ok(())
+}
+
 /// A projection that comes late finds that the bus has kept only the newest events.
 async fn holes_are_filled(bus: Arc<impl EventBus>) -> Result<()> {
     let (world, all) = published(&bus, 90).await?;

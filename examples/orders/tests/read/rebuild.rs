@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use orders::projection::ReadModel;
+use orders::projection::{Batch, ProjectionError, ROW_SCHEMA, ReadModel};
 use uuid::Uuid;
 
 use crate::world::{World, on_both};
@@ -11,6 +11,8 @@ use crate::world::{World, on_both};
 on_both!(
     a_rebuild_equals_what_was_live_while_events_arrive,
     a_rebuild_that_was_dropped_goes_on,
+    an_edition_that_is_behind_does_not_serve,
+    rows_of_another_shape_are_made_anew_or_left_alone,
 );
 
 async fn a_rebuild_equals_what_was_live_while_events_arrive(world: World) -> Result<()> {
@@ -93,6 +95,56 @@ async fn a_rebuild_that_was_dropped_goes_on(world: World) -> Result<()> {
     assert!(dropped > 0);
     assert!(world.model.active().await?.edition > old.edition);
     world.assert_true(&ids).await
+}
+
+async fn an_edition_that_is_behind_does_not_serve(world: World) -> Result<()> {
+    world.create(Uuid::now_v7()).await?;
+    let projection = world.projection();
+    world.project(&projection).await?;
+    let active = world.model.active().await?;
+    let building = world.model.building(ROW_SCHEMA).await?;
+    assert!(building.position < active.position);
+    assert!(!world.model.activate(building.edition).await?);
+    assert_eq!(world.model.active().await?.edition, active.edition);
+    // The rebuild goes on with it.
+    assert_eq!(projection.rebuild().await?.edition, building.edition);
+    // The one it has replaced is no longer written to, whoever has read it before.
+    let late = Batch {
+        edition: active.edition,
+        revision: active.revision,
+        position: active.position + 1,
+        rows: Vec::new(),
+        parked: Vec::new(),
+        unparked: Vec::new(),
+    };
+    assert!(!world.model.commit(&late).await?);
+    assert!(!world.model.activate(active.edition).await?);
+    Ok(())
+}
+
+async fn rows_of_another_shape_are_made_anew_or_left_alone(world: World) -> Result<()> {
+    let order_id = world.create(Uuid::now_v7()).await?;
+    world.settled().await?;
+    let projection = world.projection();
+    // Of a program that is newer: not ours to write.
+    let newer = world.model.building(ROW_SCHEMA + 1).await?;
+    world.model.active_or_new(ROW_SCHEMA).await?;
+    assert!(world.model.activate(newer.edition).await?);
+    let refused = projection.catch_up().await;
+    assert!(
+        matches!(refused, Err(ProjectionError::Schema { found }) if found == ROW_SCHEMA + 1),
+        "{refused:?}"
+    );
+    assert_eq!(world.model.active().await?.position, 0);
+    // Of one that is older: made anew by whoever follows the bus.
+    let older = world.model.building(ROW_SCHEMA - 1).await?;
+    assert!(world.model.activate(older.edition).await?);
+    let (bus, _relay) = world.bus(&projection);
+    let running = Arc::clone(&projection);
+    tokio::spawn(async move { running.run(&bus).await });
+    world.caught_up().await?;
+    assert_eq!(world.model.active().await?.schema_version, ROW_SCHEMA);
+    world.assert_true(&[order_id]).await
 }
 
 async fn rows(
