@@ -15,14 +15,19 @@ use serde_json::Value;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::world::{World, on_both};
+use crate::world::{PATIENCE, World, on_both};
 
 pub fn service(world: &World) -> Result<(Arc<QueryService>, Arc<LagMeter>)> {
     let meter = Arc::new(LagMeter::new(
         Arc::clone(&world.store),
         Arc::clone(&world.model),
     ));
-    let options = QueryOptions::default();
+    // A machine that is busy with other things is no fault.
+    let options = QueryOptions {
+        timeout: PATIENCE,
+        position_wait: PATIENCE,
+        ..QueryOptions::default()
+    };
     let service = QueryService::new(Arc::clone(&world.model), Arc::clone(&meter), options)?;
     Ok((Arc::new(service), meter))
 }
