@@ -1,5 +1,6 @@
 //! Where a breaker or limiter gets its time: the monotonic clock, a [`ManualClock`], or a callable.
 
+use crate::calling;
 use crate::config;
 use crate::errors;
 use fuseboard_core::{Clock, Nanos};
@@ -50,7 +51,7 @@ impl TimeSource {
             Self::System => Ok(system_now(precision)),
             Self::Manual(clock) => Ok(clock.get().0.now()),
             Self::Callable(clock) => {
-                let reading = clock.bind(py).call0()?;
+                let reading = calling::call0(clock.bind(py))?;
                 reading.extract().map(Nanos::new).map_err(|_| {
                     PyTypeError::new_err(format!(
                         "clock returned {reading:?}; it must return nanoseconds as an int, 0 to 2**64 - 1"

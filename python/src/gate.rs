@@ -1,5 +1,6 @@
 //! [`Gate`]: what every policy that admits calls can do, and a call's way through it.
 
+use crate::calling;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -114,6 +115,6 @@ pub(crate) fn call<'py>(
     let names = (!names.is_empty()).then_some(names);
     of_any_class!(gate, found: Class => {
         let gate: &Class = found.get();
-        pass(gate, function.py(), || function.call(arguments, names))
+        pass(gate, function.py(), || calling::call(function, arguments, names))
     })
 }

@@ -7,12 +7,14 @@ mod admission;
 mod board;
 mod breaker;
 mod budget;
+mod calling;
 mod clock;
 mod concurrency;
 mod config;
 mod errors;
 mod gate;
 mod guarded;
+mod interpreter;
 mod keyed;
 mod latency;
 mod limiter;
@@ -67,6 +69,7 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        crate::interpreter::claim(py)?;
         module.add("Guarded", crate::guarded::class(py)?)?;
         module.add("STATES", PyTuple::new(py, State::ALL.map(State::as_str))?)?;
         module.add("CAUSES", PyTuple::new(py, Cause::ALL.map(Cause::as_str))?)?;

@@ -1,5 +1,6 @@
 //! Telling Python's listeners of a state change, on the thread that caused it.
 
+use crate::calling;
 use crate::errors;
 use fuseboard_core::{Observer, Transition};
 use pyo3::prelude::*;
@@ -74,13 +75,16 @@ pub(crate) fn fields(name: &str, transition: &Transition) -> Fields {
 impl Listeners {
     fn tell(&self, py: Python<'_>, name: &str, transition: &Transition) -> PyResult<()> {
         let event = self.event.bind(py);
-        let argument = match event.call1(fields(name, transition)) {
+        let argument = fields(name, transition)
+            .into_pyobject(py)
+            .and_then(|fields| calling::call(event, &fields, None));
+        let argument = match argument {
             Ok(argument) => argument,
             Err(error) => return errors::contain(py, error, event),
         };
         for callable in &self.callables {
             let callable = callable.bind(py);
-            if let Err(error) = callable.call1((&argument,)) {
+            if let Err(error) = calling::call1(callable, &argument) {
                 errors::contain(py, error, callable)?;
             }
         }

@@ -1,6 +1,7 @@
 //! How a call ended: from Python's results and exceptions to the core's outcomes.
 
 use crate::breaker::Breaker;
+use crate::calling;
 use crate::errors;
 use crate::gate::Gate;
 use fuseboard_core::{Outcome, RawPermit};
@@ -69,9 +70,7 @@ impl Breaker {
         let Some(is_failure) = &self.is_failure else {
             return self.settle(result.py(), raw, Outcome::Success, 1);
         };
-        let outcome = is_failure
-            .bind(result.py())
-            .call1((result,))
+        let outcome = calling::call1(is_failure.bind(result.py()), result)
             .and_then(|failed| failed.is_truthy())
             .map(|failed| {
                 if failed {
@@ -94,17 +93,13 @@ impl Breaker {
         if !exception.is_instance_of::<PyException>() {
             return self.cancel(py, raw);
         }
-        let outcome = self
-            .classify
-            .bind(py)
-            .call1((exception,))
-            .and_then(|failed| {
-                Ok(match failed.extract::<Option<bool>>()? {
-                    Some(true) => Outcome::Failure,
-                    Some(false) => Outcome::Success,
-                    None => Outcome::Ignored,
-                })
-            });
+        let outcome = calling::call1(self.classify.bind(py), exception).and_then(|failed| {
+            Ok(match failed.extract::<Option<bool>>()? {
+                Some(true) => Outcome::Failure,
+                Some(false) => Outcome::Success,
+                None => Outcome::Ignored,
+            })
+        });
         self.settle_judged(py, raw, outcome, &self.classify)
     }
 

@@ -1,9 +1,10 @@
 //! The way of a call: ask, call, tell how it ended.
 
 use super::object::{Guarded, contained};
+use crate::calling;
 use crate::gate::{Gate, pass};
 use pyo3::PyClass;
-use pyo3::ffi::{self, PyObject};
+use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 
@@ -57,7 +58,7 @@ unsafe fn call(
     // SAFETY: the caller's promise is the callee's.
     unsafe {
         let (function, _) = Guarded::parts(callable);
-        let result = ffi::PyObject_Vectorcall(function, arguments, count, names);
+        let result = calling::vectorcall(function, arguments, count, names);
         Bound::from_owned_ptr_or_err(py, result)
     }
 }

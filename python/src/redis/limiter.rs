@@ -3,6 +3,7 @@
 use super::engine::RedisEngine;
 use super::process::{OfProcess, runtime};
 use super::refused;
+use crate::calling;
 use crate::config;
 use crate::errors;
 use crate::limiter::quota;
@@ -234,7 +235,10 @@ impl RedisRateLimiter {
             let decision = deciding.await;
             // Where the interpreter is going down, nobody is left to be told.
             Python::try_attach(|py| {
-                if let Err(error) = told.call1(py, (fields(decision),)) {
+                let ended = (fields(decision),)
+                    .into_pyobject(py)
+                    .and_then(|decided| calling::call(told.bind(py), &decided, None));
+                if let Err(error) = ended {
                     error.write_unraisable(py, Some(told.bind(py)));
                 }
             });
