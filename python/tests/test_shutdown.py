@@ -61,7 +61,7 @@ class Late:
 
 sys.late = Late()
 atexit.register(breaker.reset)
-for _ in range(8):
+for _ in range(4):
     threading.Thread(target=for_ever, daemon=True).start()
 time.sleep(0.05)
 """
@@ -112,4 +112,5 @@ def test_a_second_interpreter_is_refused() -> None:
     """It would raise the first one's exceptions, which its own `except` does not know."""
     told = subprocess.run([sys.executable, "-c", SECOND], capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (0, "")
-    assert "use processes or threads instead of subinterpreters" in told.stdout
+    # With a lock of its own it is refused by Python itself.
+    assert "subinterpreters" in told.stdout
