@@ -113,10 +113,6 @@ async fn a_client_ahead_takes_others_entries_away_there_and_has_no_say_here() ->
 async fn a_denial_says_nothing_there_and_when_to_come_back_here_without_another_trip() -> Result<()>
 {
     let server = Server::start()?;
-    let limiter = ours(&server, 1, Duration::from_millis(HOUR_MS))?;
-    assert!(limiter.allow("alice").await);
-    let denied = limiter.check("alice").await;
-    assert!(denied.retry_after > Some(Duration::from_millis(HOUR_MS - 60_000)));
     let calls = || -> Result<u64> {
         let stats = server.query(&["INFO", "commandstats"])?;
         let line = stats
@@ -125,6 +121,19 @@ async fn a_denial_says_nothing_there_and_when_to_come_back_here_without_another_
         let calls = line.and_then(|line| line.split(['=', ',']).nth(1));
         Ok(calls.unwrap_or("0").parse()?)
     };
+    let mut connection = connect(&server).await?;
+    assert!(tutorial(&mut connection, 1_000_000, HOUR_MS, 1).await?);
+    let before = calls()?;
+    for request in 1..=100 {
+        // All that a client learns is "no", so it asks again, and the server works for each.
+        assert!(!tutorial(&mut connection, 1_000_000 + request, HOUR_MS, 1).await?);
+    }
+    assert_eq!(calls()? - before, 100, "the tutorial's trips");
+
+    let limiter = ours(&server, 1, Duration::from_millis(HOUR_MS))?;
+    assert!(limiter.allow("alice").await);
+    let denied = limiter.check("alice").await;
+    assert!(denied.retry_after > Some(Duration::from_millis(HOUR_MS - 60_000)));
     let before = calls()?;
     for _ in 0..10_000 {
         assert!(!limiter.allow("alice").await);
@@ -135,7 +144,7 @@ async fn a_denial_says_nothing_there_and_when_to_come_back_here_without_another_
 }
 
 #[tokio::test]
-async fn one_connection_serves_all_requests() -> Result<()> {
+async fn each_request_connects_there_and_two_connections_serve_all_here() -> Result<()> {
     let server = Server::start()?;
     let limiter = ours(&server, 10_000, Duration::from_millis(HOUR_MS))?;
     let received = || -> Result<u64> {
@@ -151,5 +160,13 @@ async fn one_connection_serves_all_requests() -> Result<()> {
     }
     // Our two, and the one that asks.
     assert!(received()? - before <= 3);
+
+    let before = received()?;
+    for request in 0..50 {
+        // As it is told: a connection for each call.
+        let mut connection = connect(&server).await?;
+        assert!(tutorial(&mut connection, 1_000_000 + request, HOUR_MS, 100).await?);
+    }
+    assert!(received()? - before >= 50, "the tutorial's connections");
     Ok(())
 }
