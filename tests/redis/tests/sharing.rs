@@ -216,6 +216,24 @@ async fn k1_places_are_never_more_than_the_limit_and_come_back() -> Result<()> {
 }
 
 #[tokio::test]
+async fn t3_places_of_a_clock_that_went_back_are_not_held_longer_than_a_lease() -> Result<()> {
+    let server = Server::start()?;
+    let lease = Duration::from_secs(30);
+    let limit = ConcurrencyLimit::new(&engine(&server)?, 2, lease)?;
+    let key = "fuseboard:{reports}:places:1";
+    let now: u64 = server
+        .query(&["EVAL", "return redis.call('TIME')[1]", "0"])?
+        .parse()?;
+    // Leased just now, and by a clock that was an hour ahead.
+    for (ahead, holder) in [(30, "living"), (3_600, "ahead")] {
+        let ends = ((now + ahead) * 1_000).to_string();
+        server.query(&["ZADD", key, &ends, holder])?;
+    }
+    assert_eq!(limit.available("reports").await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
 async fn s5_places_of_a_host_that_died_come_back_with_their_lease_and_of_one_that_lives_do_not()
 -> Result<()> {
     let server = Server::start()?;
