@@ -172,6 +172,15 @@ async fn o3_it_serves_at_once_with_what_it_prints_and_ends_in_order() {
         let answer = reqwest::get(url).await.expect("an answer");
         assert_eq!(answer.status(), 200, "{probe}");
     }
+    // The dashboard has a row of the event store's own.
+    let url = format!("{}/snapshot", service.operations);
+    let shown = reqwest::get(url).await.expect("an answer");
+    let shown: Value = shown.json().await.expect("JSON");
+    let lane = &shown["lanes"][0];
+    assert_eq!(lane["name"], "Event sourcing");
+    let values = lane["values"].as_array().expect("numbers");
+    let stored = values.iter().find(|own| own["label"] == "events stored");
+    assert_eq!(stored.expect("a number")["value"], 3.0);
     let (status, log) = service.end();
     assert!(status.success(), "{status}: {log}");
     assert!(
