@@ -193,7 +193,7 @@ pub const FREE_THREADED: Suite = Suite {
                     "--ignore=python/tests/test_telemetry.py",
                     "--ignore=python/tests/test_typing.py",
                     "--ignore=python/tests/test_web.py",
-                    "--deselect=python/tests/test_pybreaker.py::test_pybreakers_own_tests_pass",
+                    "--deselect=tests/test_pybreaker.py::test_pybreakers_own_tests_pass",
                 ],
                 Reader::Pytest,
             )
