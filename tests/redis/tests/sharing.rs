@@ -186,6 +186,29 @@ async fn h1_a_lease_spares_trips_and_gives_back_what_it_did_not_use() -> Result<
 }
 
 #[tokio::test]
+async fn h1_no_more_than_the_lease_is_held_also_when_the_next_one_is_fetched_early() -> Result<()> {
+    let server = Server::start()?;
+    let options = LimiterOptions::new(FailurePolicy::Closed).lease(Lease::up_to(100));
+    let limiter = bucket(&engine(&server)?, 50_000, options)?;
+    let mut highest = 0;
+    for _ in 0..2_000 {
+        let decision = limiter.check("alice").await;
+        assert!(decision.is_allowed);
+        if decision.source == DecisionSource::Lease {
+            let left = decision.remaining.expect("a lease knows");
+            highest = highest.max(left);
+            if left == 25 {
+                // It is low, and somebody sets out now: until that one is back.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    // What is told is what is left behind the request.
+    assert!((50..100).contains(&highest), "{highest} held");
+    Ok(())
+}
+
+#[tokio::test]
 async fn k1_places_are_never_more_than_the_limit_and_come_back() -> Result<()> {
     let server = Server::start()?;
     let lease = Duration::from_secs(30);
