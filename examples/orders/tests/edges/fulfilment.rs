@@ -64,8 +64,10 @@ impl World {
         let store: Arc<dyn EventStore> = Arc::new(SqliteEventStore::new(writer, reader));
         let mut payments = PaymentSettings::new(vec![Endpoint::new("near", &near.url)]);
         payments.breaker.open_timeout = Duration::from_millis(50);
+        payments.breaker.open_backoff = 1.0;
         let mut shipping = ShippingSettings::new(vec![Endpoint::new("swift", &carrier.url)]);
         shipping.breaker.open_timeout = Duration::from_millis(50);
+        shipping.breaker.open_backoff = 1.0;
         Self {
             payments: Arc::new(PaymentEdge::new(payments).unwrap()),
             shipping: Arc::new(ShippingEdge::new(&shipping).unwrap()),
