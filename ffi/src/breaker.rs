@@ -55,11 +55,10 @@ unsafe fn try_acquire(
 ) -> Result<fb_status, fb_status> {
     // SAFETY: the caller's promises are the same.
     unsafe {
-        if let Ok(closed) = handle::shared(breaker)
-            && handle::usable(permit).is_ok()
-            && let Some(raw) = closed.core.acquire_at_once(now)
+        if handle::are_usable(breaker, permit)
+            && let Some(raw) = (*breaker).core.acquire_at_once(now)
         {
-            handle::write(permit, raw.into())?;
+            permit.write(raw.into());
             handle::write_if_wanted(retry_after_ns, 0)?;
             return Ok(fb_status::FB_OK);
         }
@@ -125,6 +124,8 @@ pub unsafe extern "C" fn fb_breaker_try_acquire_at(
     entry(|| unsafe { try_acquire(breaker, Nanos::new(now_ns), permit, retry_after_ns) })
 }
 
+const SUCCESS: i32 = fb_outcome::FB_SUCCESS as i32;
+
 /// # Safety
 ///
 /// `breaker` is null or a live handle; `permit` is null or an initialised permit.
@@ -138,15 +139,16 @@ unsafe fn end(
 ) -> fb_status {
     // SAFETY: the caller's promises are the same.
     unsafe {
-        if outcome == fb_outcome::FB_SUCCESS as i32
-            && let Ok(closed) = handle::shared(breaker)
-            && handle::usable(permit).is_ok()
-            && closed.core.succeed_at_once((*permit).opaque_, now)
+        if outcome != SUCCESS {
+            return settle(breaker, permit, outcome, now);
+        }
+        if handle::are_usable(breaker, permit)
+            && (*breaker).core.succeed_at_once((*permit).opaque_, now)
         {
             permit.write(fb_permit::SETTLED);
             return fb_status::FB_OK;
         }
-        settle(breaker, permit, outcome, now)
+        settle(breaker, permit, SUCCESS, now)
     }
 }
 

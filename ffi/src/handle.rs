@@ -21,6 +21,15 @@ pub(crate) fn usable<T>(pointer: *const T) -> Result<(), fb_status> {
     }
 }
 
+/// Whether both pointers are [`usable`]: their alignment in one comparison, for fast paths.
+#[inline]
+pub(crate) fn are_usable<T, U>(first: *const T, second: *const U) -> bool {
+    const { assert!(align_of::<T>() >= align_of::<U>()) };
+    // The second one's low bits are moved up to where the first one's highest bits that must be zero are.
+    let bits = second.addr() << (align_of::<T>() / align_of::<U>()).ilog2() | first.addr();
+    !first.is_null() && !second.is_null() && bits.is_multiple_of(align_of::<T>())
+}
+
 /// `FB_EINVAL` or `FB_ESIZE` unless the struct behind the pointer is of the size known here.
 ///
 /// # Safety

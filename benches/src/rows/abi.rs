@@ -53,13 +53,15 @@ fn succeed(threads: usize) -> Vec<Worker> {
                 // SAFETY: a live breaker and a permit that only this thread has.
                 unsafe {
                     let asked = try_acquire(breaker, now.get(), &raw mut permit, null_mut());
-                    asked == fb_status::FB_OK
-                        && settle(
-                            breaker,
-                            &raw mut permit,
-                            fb_outcome::FB_SUCCESS as i32,
-                            now.get(),
-                        ) == fb_status::FB_OK
+                    if asked != fb_status::FB_OK {
+                        return asked;
+                    }
+                    settle(
+                        breaker,
+                        &raw mut permit,
+                        fb_outcome::FB_SUCCESS as i32,
+                        now.get(),
+                    )
                 }
             });
         }

@@ -82,6 +82,11 @@ pub(super) fn add(rows: &mut Vec<Row>) {
             })
         })
         .with_clock(),
+        own_word!("coarse clock and fetch_add", |word| {
+            // Relaxed: as in all rows of the machine.
+            word.fetch_add(CoarseClock.now().get(), Ordering::Relaxed)
+        })
+        .with_clock(),
         machine("monotonic clock", |threads| {
             share(threads, (), |()| {
                 |times| repeat(times, || MonotonicClock.now())

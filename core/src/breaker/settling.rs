@@ -140,11 +140,13 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
 
     #[inline]
     fn is_slow(&self, permit: RawPermit, now: Nanos) -> bool {
-        // Longer than the limit, with one addition: where it saturates, no call can be.
-        let in_time = permit
-            .started()
-            .saturating_add(self.settings.slow_call_duration());
-        now > in_time || fault!("slow_when_as_long") && now == in_time
+        // Longer than the limit; by a clock that went back, no call is.
+        let limit = self.settings.slow_call_duration();
+        now.get()
+            .checked_sub(permit.started().get())
+            .is_some_and(|took| {
+                took > limit.get() || fault!("slow_when_as_long") && took == limit.get()
+            })
     }
 
     /// Settles a permit whose call gave no outcome: neutral, and its place is free again.

@@ -283,6 +283,7 @@ impl fb_breaker {
     }
 
     /// A permit that the words themselves gave, as C gets it.
+    #[allow(clippy::unused_self, reason = "a board has tags")]
     pub(crate) fn tagged(&self, permit: RawPermit) -> RawPermit {
         #[cfg(all(feature = "board", target_os = "linux"))]
         if let Some(Elsewhere::Board(slot)) = &self.elsewhere {
@@ -293,7 +294,11 @@ impl fb_breaker {
 
     /// The permit as the words know it; `None` where they must not be asked: of a board, one from before its name was removed, and, to be
     /// given back, one of this process's parent.
-    #[allow(clippy::unnecessary_wraps, reason = "only a board refuses")]
+    #[allow(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        reason = "only a board refuses"
+    )]
     pub(crate) fn untagged(&self, permit: RawPermit, is_given_back: bool) -> Option<RawPermit> {
         #[cfg(all(feature = "board", target_os = "linux"))]
         if let Some(Elsewhere::Board(slot)) = &self.elsewhere {

@@ -79,7 +79,7 @@ enum Task {
         #[arg(long, value_name = "DIR")]
         prefix: PathBuf,
         /// How it is built.
-        #[arg(long, default_value = "release", value_name = "PROFILE")]
+        #[arg(long, default_value = "library", value_name = "PROFILE")]
         profile: String,
     },
     /// Fuzzes the core against its models: [TARGET...] [--runs N] [--seed S] [--faults].
