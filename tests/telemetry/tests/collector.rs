@@ -27,27 +27,52 @@ fn program() -> PathBuf {
         .expect("rotel is installed by `cargo xtask test collector`")
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
-}
+const TAKEN: &str = "Address already in use";
+const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Running(Child);
+/// The collector, where it listens and what it writes down.
+struct Running {
+    child: Child,
+    port: u16,
+    log: PathBuf,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
-#[test]
-fn o1_another_collector_gets_all_three_over_http_and_grpc() {
-    for protocol in ["http/protobuf", "grpc"] {
-        let (http, grpc) = (free_port(), free_port());
+impl Running {
+    /// Ports are free until somebody else takes them: then others are.
+    fn start(protocol: &str) -> Self {
+        let begun = Instant::now();
+        loop {
+            let mut rotel = Self::try_start(protocol);
+            let text = loop {
+                if TcpStream::connect(("127.0.0.1", rotel.port)).is_ok() {
+                    return rotel;
+                }
+                let text = fs::read_to_string(&rotel.log).unwrap_or_default();
+                let is_over = rotel.child.try_wait().expect("our child").is_some();
+                if is_over || text.contains(TAKEN) || begun.elapsed() > PATIENCE {
+                    break text;
+                }
+                thread::sleep(Duration::from_millis(50));
+            };
+            let again = text.contains(TAKEN) && begun.elapsed() < PATIENCE;
+            assert!(again, "rotel does not listen: {text}");
+        }
+    }
+
+    fn try_start(protocol: &str) -> Self {
+        // Both held until both are known, so that they differ.
+        let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let [http, grpc] = free.map(|port| port.local_addr().expect("an address").port());
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("rotel-{http}.log"));
         let file = fs::File::create(&log).expect("a file");
-        let rotel = Command::new(program())
+        let child = Command::new(program())
             .args([
                 "start",
                 "--exporter",
@@ -70,17 +95,16 @@ fn o1_another_collector_gets_all_three_over_http_and_grpc() {
             .stdin(Stdio::null())
             .spawn()
             .expect("rotel starts");
-        let rotel = Running(rotel);
         let port = if protocol == "grpc" { grpc } else { http };
-        let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let text = fs::read_to_string(&log).unwrap_or_default();
-            assert!(
-                begun.elapsed() < Duration::from_secs(20),
-                "rotel does not listen: {text}"
-            );
-            thread::sleep(Duration::from_millis(50));
-        }
+        Self { child, port, log }
+    }
+}
+
+#[test]
+fn o1_another_collector_gets_all_three_over_http_and_grpc() {
+    for protocol in ["http/protobuf", "grpc"] {
+        let rotel = Running::start(protocol);
+        let (port, log) = (rotel.port, &rotel.log);
         for runtime in ["current-thread", "multi-thread", "none"] {
             let output = Command::new(env!("CARGO_BIN_EXE_fuseboard-telemetry"))
                 .arg(runtime)
@@ -106,7 +130,7 @@ fn o1_another_collector_gets_all_three_over_http_and_grpc() {
         ];
         let begun = Instant::now();
         loop {
-            let text = fs::read_to_string(&log).expect("the log");
+            let text = fs::read_to_string(log).expect("the log");
             let missing: Vec<_> = wanted
                 .iter()
                 .filter(|name| !text.contains(**name))
