@@ -111,7 +111,7 @@ pub struct Settings {
     /// The shipping provider. Without one, `serve` starts it itself.
     #[arg(long, env = "ORDERS_SHIPPING_PROVIDER", value_name = "URL", value_parser = http_url)]
     pub shipping_provider: Option<Url>,
-    /// File of the tokens that are let in (README, "Who may what"). Without one, `serve` makes two for trying, and prints them.
+    /// File of the tokens that are let in (README, "Who may what"). Without one, `serve` makes three for trying, and prints them.
     #[arg(long, env = "ORDERS_TOKENS", value_name = "FILE")]
     pub tokens: Option<PathBuf>,
     /// How long after a signal to end new requests are still taken while /readyz already says no, for load balancers to notice.
