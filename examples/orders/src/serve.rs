@@ -278,7 +278,9 @@ fn announce(
     println!("orders {}", role.name());
     println!("  clients     http://{clients}");
     println!("  operations  http://{operations}/  (dashboard, /metrics, /livez /readyz /startupz)");
-    println!("  events in   {}", stores::shown(&settings.places));
+    if role != Role::Gateway {
+        println!("  events in   {}", stores::shown(&settings.places));
+    }
     for provider in &started.providers {
         println!("  provider    {} (started beside it)", provider.url);
     }
@@ -300,13 +302,12 @@ fn announce(
                 new.token
             );
         }
-        None => println!(
-            "  tokens      those that were made before; without {}, new ones are made and shown",
-            settings
-                .tokens
-                .clone()
-                .unwrap_or_else(|| settings.places.data.join("tokens.json"))
-                .display()
-        ),
+        None => match &settings.tokens {
+            Some(file) => println!("  tokens      those of {}", file.display()),
+            None => println!(
+                "  tokens      those that were made before; without {}, new ones are made and shown",
+                settings.places.data.join("tokens.json").display()
+            ),
+        },
     }
 }

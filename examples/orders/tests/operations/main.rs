@@ -2,4 +2,5 @@
 
 mod books;
 mod program;
+mod three;
 mod traces;

@@ -39,9 +39,16 @@ pub struct Service {
 impl Service {
     /// `serve` on free ports, with its data in `folder`.
     pub fn start(folder: &Path, change: impl FnOnce(&mut Command)) -> Self {
+        Self::start_as("serve", |command| {
+            command.arg("--data").arg(folder);
+            change(command);
+        })
+    }
+
+    /// One of the program's services, on free ports.
+    pub fn start_as(role: &str, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = orders();
-        command.args(["serve", "--port=0", "--operations-port=0", "--data"]);
-        command.arg(folder);
+        command.args([role, "--port=0", "--operations-port=0"]);
         change(&mut command);
         let mut child = command
             .stdout(Stdio::piped())
@@ -69,7 +76,7 @@ impl Service {
             };
             clients = clients.or_else(|| after("clients "));
             operations = operations.or_else(|| after("operations "));
-            let is_last = line.contains("-d '{") || line.contains("those that were made before");
+            let is_last = line.contains("-d '{") || line.starts_with("  tokens ");
             said.push(line);
             if is_last {
                 break;
@@ -140,14 +147,19 @@ fn lamp() -> Value {
 
 /// One order, made and paid.
 pub async fn pay_for_a_lamp(service: &Service) -> Value {
+    pay_with(service, &service.token("alice")).await
+}
+
+/// The same, with this token.
+pub async fn pay_with(service: &Service, token: &str) -> Value {
     let client = reqwest::Client::builder()
         .no_proxy()
         .build()
         .expect("a client");
-    let (base, token) = (&service.clients, service.token("alice"));
+    let base = &service.clients;
     let made = client
         .post(format!("{base}/orders"))
-        .bearer_auth(&token)
+        .bearer_auth(token)
         .json(&lamp());
     let made = made.send().await.expect("an answer");
     assert_eq!(made.status(), 201);
@@ -155,7 +167,7 @@ pub async fn pay_for_a_lamp(service: &Service) -> Value {
     let id = made["order"]["order_id"].as_str().expect("an id");
     let paid = client
         .post(format!("{base}/orders/{id}/pay"))
-        .bearer_auth(&token);
+        .bearer_auth(token);
     let paid = paid.send().await.expect("an answer");
     assert_eq!(paid.status(), 200);
     paid.json().await.expect("JSON")
