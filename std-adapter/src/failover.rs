@@ -2,9 +2,9 @@
 
 mod ejection;
 
-use crate::breaker::{CircuitBreaker, CircuitBreakerConfig, Permit};
+use crate::breaker::{CircuitBreaker, CircuitBreakerConfig};
 use crate::call::{CallError, PolicyKind};
-use crate::classify::{ByResult, Classify, Verdict};
+use crate::classify::{ByResult, Classify, judge};
 use crate::clock::{Clock, CoarseClock};
 use fuseboard_core::{ConfigError, Reason};
 use std::sync::Arc;
@@ -162,6 +162,22 @@ impl<A, C: Clock> Failover<A, C> {
     where
         F: Future<Output = Result<T, E>>,
     {
+        self.run(classify, |address| {
+            let attempt = operation(address);
+            async { attempt.await.map_err(CallError::OperationFailed) }
+        })
+        .await
+    }
+
+    /// As `call_with`, where other policies have had their say at each endpoint: one that they rejected was not asked.
+    pub(crate) async fn run<'a, T, E, F>(
+        &'a self,
+        classify: &impl Classify<T, E>,
+        mut operation: impl FnMut(&'a A) -> F,
+    ) -> Result<T, CallError<E>>
+    where
+        F: Future<Output = Result<T, CallError<E>>>,
+    {
         let endpoints = &self.shared.endpoints;
         let first = match self.order {
             FailoverOrder::Preferred => 0,
@@ -183,29 +199,27 @@ impl<A, C: Clock> Failover<A, C> {
                     continue;
                 }
             };
-            let result = operation(&endpoint.address).await;
-            let verdict = settled(permit, classify.classify(result.as_ref()));
-            if !verdict.is_repeatable {
-                return result.map_err(CallError::OperationFailed);
+            let answer = operation(&endpoint.address).await;
+            if answer.as_ref().is_err_and(CallError::is_rejected) {
+                drop(permit);
+                last.get_or_insert(answer);
+                continue;
             }
-            last = Some(result);
+            let verdict = judge(classify, &answer);
+            if let Some(permit) = permit {
+                permit.settle(verdict.outcome);
+            }
+            if !verdict.is_repeatable {
+                return answer;
+            }
+            last = Some(answer);
         }
-        match last {
-            Some(result) => result.map_err(CallError::OperationFailed),
-            None => Err(CallError::Rejected {
-                policy: PolicyKind::Failover,
-                reason: Reason::Open,
-                retry_after,
-            }),
-        }
+        last.unwrap_or(Err(CallError::Rejected {
+            policy: PolicyKind::Failover,
+            reason: Reason::Open,
+            retry_after,
+        }))
     }
-}
-
-fn settled<C: Clock>(permit: Option<Permit<C>>, verdict: Verdict) -> Verdict {
-    if let Some(permit) = permit {
-        permit.settle(verdict.outcome);
-    }
-    verdict
 }
 
 impl<A, C: Clock> Clone for Failover<A, C> {

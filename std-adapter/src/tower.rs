@@ -23,7 +23,7 @@
 //! | [`BreakerLayer`], [`LimiterLayer`], `AdaptiveLayer`, `SheddingLayer` | `call`: nothing is held before there is a request | shares the policy |
 //! | `ConcurrencyLayer`, `RateLimitLayer` | `poll_ready`: it waits, reserves, and gives back what was not used when it is dropped | shares the policy, reserves nothing |
 //! | `TimeoutLayer`, `ChaosLayer`, `IsolationLayer`, `FallbackLayer` | the response | shares the policy |
-//! | `RetryLayer`, `HedgeLayer`, `PipelineLayer` | the response; always ready, since each attempt waits for the inner service | shares the policy |
+//! | `RetryLayer`, `HedgeLayer`, `FailoverLayer`, `CoalesceLayer`, `PipelineLayer` | the response; always ready, since each attempt waits for the inner service | shares the policy |
 //!
 //! Errors are boxed, as tower's are. What a policy said is found in them by [`refused`], also by the layers around: a rejection
 //! inside is no failure outside. The order of layers is that of a [`Pipeline`](crate::Pipeline), outermost first.
@@ -36,9 +36,13 @@ mod adaptive;
 mod breaker;
 #[cfg(feature = "chaos")]
 mod chaos;
+#[cfg(feature = "coalesce")]
+mod coalesce;
 #[cfg(feature = "concurrency")]
 mod concurrency;
 mod error;
+#[cfg(feature = "failover")]
+mod failover;
 #[cfg(feature = "fallback")]
 mod fallback;
 #[cfg(feature = "hedge")]
@@ -50,12 +54,14 @@ mod limiter;
 mod pipeline;
 #[cfg(feature = "rate-limit")]
 mod rate_limit;
-#[cfg(feature = "retry")]
+#[cfg(any(feature = "coalesce", feature = "failover", feature = "retry"))]
 mod repeated;
 #[cfg(any(feature = "concurrency", feature = "rate-limit"))]
 mod reserving;
 #[cfg(any(
     feature = "chaos",
+    feature = "coalesce",
+    feature = "failover",
     feature = "fallback",
     feature = "hedge",
     feature = "isolation",
@@ -75,9 +81,13 @@ pub use adaptive::{Adaptive, AdaptiveLayer};
 pub use breaker::{BreakerLayer, Guarded};
 #[cfg(feature = "chaos")]
 pub use chaos::{ChaosLayer, Chaotic};
+#[cfg(feature = "coalesce")]
+pub use coalesce::{CoalesceLayer, Coalesced, SharedError};
 #[cfg(feature = "concurrency")]
 pub use concurrency::{Concurrency, ConcurrencyLayer};
 pub use error::{BoxError, Refused, refused};
+#[cfg(feature = "failover")]
+pub use failover::{FailedOver, FailoverLayer};
 #[cfg(feature = "fallback")]
 pub use fallback::{FallbackLayer, FallingBack};
 #[cfg(feature = "hedge")]
@@ -91,6 +101,8 @@ pub use pipeline::{Piped, PipelineLayer};
 pub use rate_limit::{RateLimitLayer, RateLimited};
 #[cfg(any(
     feature = "chaos",
+    feature = "coalesce",
+    feature = "failover",
     feature = "fallback",
     feature = "hedge",
     feature = "isolation",

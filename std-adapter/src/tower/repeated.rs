@@ -1,14 +1,31 @@
-//! [`Repeated`]: one request that may be passed on several times.
+//! [`once`]: one request passed on when the service is ready; [`Repeated`]: one that may be passed on several times.
 
 use crate::call::CallError;
 use crate::tower::error::{BoxError, unboxed};
 use std::future::poll_fn;
+#[cfg(feature = "retry")]
 use std::sync::{Mutex, PoisonError};
 use tower_service::Service;
 
+/// Waits until the service is ready and calls it; what a layer inside said is known for what it is.
+pub(crate) async fn once<S, R>(mut inner: S, request: R) -> Result<S::Response, CallError<BoxError>>
+where
+    S: Service<R>,
+    S::Error: Into<BoxError>,
+{
+    // Boxed before the next await: the service's own error need not be `Send`.
+    poll_fn(|context| inner.poll_ready(context))
+        .await
+        .map_err(|error| unboxed(error.into()))?;
+    let response = inner.call(request).await;
+    response.map_err(|error| unboxed(error.into()))
+}
+
 /// A service and a request, cloned for each attempt. The lock makes them `Sync`, which requests need not be.
+#[cfg(feature = "retry")]
 pub(crate) struct Repeated<S, R>(Mutex<(S, R)>);
 
+#[cfg(feature = "retry")]
 impl<S: Clone, R: Clone> Repeated<S, R> {
     pub(crate) fn new(inner: S, request: R) -> Self {
         Self(Mutex::new((inner, request)))
@@ -24,18 +41,11 @@ impl<S: Clone, R: Clone> Repeated<S, R> {
         S::Error: Into<BoxError>,
         R: Send,
     {
-        let (mut inner, request) = self
+        let (inner, request) = self
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        async move {
-            // Boxed before the next await: the service's own error need not be `Send`.
-            poll_fn(|context| inner.poll_ready(context))
-                .await
-                .map_err(|error| unboxed(error.into()))?;
-            let response = inner.call(request).await;
-            response.map_err(|error| unboxed(error.into()))
-        }
+        once(inner, request)
     }
 }

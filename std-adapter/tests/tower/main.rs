@@ -5,6 +5,7 @@ mod drops;
 
 mod layers;
 mod reserving;
+mod shared;
 mod stacks;
 
 use fuseboard::testing::{Scripted, ScriptedService};
