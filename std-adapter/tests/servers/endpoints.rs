@@ -6,7 +6,7 @@ use ::axum::routing::get;
 use ::axum::{Router, serve};
 use fuseboard::axum::AnswerLayer;
 use fuseboard::tower::{BoxError, CoalesceLayer, FailoverLayer};
-use fuseboard::{CircuitBreakerConfig, CircuitState, Failover, Verdict};
+use fuseboard::{CircuitBreaker, CircuitBreakerConfig, CircuitState, Failover, Verdict};
 use http_body_util::BodyExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
