@@ -125,12 +125,25 @@ impl AdaptiveLimit {
         priority: u8,
         now: Nanos,
     ) -> Result<AdaptivePermit<'_>, Rejected> {
+        self.acquire_raw_prioritized(shedding, priority)
+            .map(|()| AdaptivePermit::new(self, now))
+    }
+
+    /// As [`try_acquire_prioritized`](Self::try_acquire_prioritized), given back with [`release_raw`](Self::release_raw).
+    ///
+    /// # Errors
+    /// [`Reason::Full`](crate::Reason::Full).
+    #[inline]
+    pub fn acquire_raw_prioritized(
+        &self,
+        shedding: PriorityShedding,
+        priority: u8,
+    ) -> Result<(), Rejected> {
         admitted(
             self.words
                 .word
                 .admit(|limit| shedding.places(limit, priority)),
         )
-        .map(|()| AdaptivePermit::new(self, now))
     }
 
     /// Takes a place that the caller gives back with [`release_raw`](Self::release_raw).

@@ -4,7 +4,9 @@ use crate::clock::{Precision, TimeSource};
 use crate::config;
 use crate::errors::{self, seconds};
 use crate::gate::Gate;
-use fuseboard_core::{AdaptiveLimit, AdaptiveLimitConfig, Algorithm, Nanos, Outcome};
+use fuseboard_core::{
+    AdaptiveLimit, AdaptiveLimitConfig, Algorithm, Nanos, Outcome, PriorityShedding, Rejected,
+};
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -59,6 +61,18 @@ impl Adaptive {
         self.time.now(py, Precision::Fine)
     }
 
+    /// A place for a call of this priority.
+    pub(crate) fn take_prioritized(
+        &self,
+        py: Python<'_>,
+        shedding: PriorityShedding,
+        priority: u8,
+    ) -> PyResult<Result<Nanos, Rejected>> {
+        let started = self.now(py)?;
+        let taken = self.words.acquire_raw_prioritized(shedding, priority);
+        Ok(taken.map(|()| started))
+    }
+
     fn settle(&self, py: Python<'_>, started: Nanos, outcome: Outcome) -> PyResult<bool> {
         let (now, outcome) = match self.now(py) {
             Ok(now) => (now, outcome),
@@ -84,13 +98,15 @@ fn outcome_of(exception: &Bound<'_, PyAny>) -> Outcome {
 impl Gate for Adaptive {
     /// When the call began.
     type Held = Nanos;
+    type Refused = Rejected;
 
-    fn enter(&self, py: Python<'_>) -> PyResult<Nanos> {
+    fn request(&self, py: Python<'_>) -> PyResult<Result<Nanos, Rejected>> {
         let started = self.now(py)?;
-        match self.words.acquire_raw() {
-            Ok(()) => Ok(started),
-            Err(no) => Err(errors::rejected(py, &self.name, no)),
-        }
+        Ok(self.words.acquire_raw().map(|()| started))
+    }
+
+    fn refusal(&self, py: Python<'_>, no: Rejected) -> PyErr {
+        errors::rejected(py, &self.name, no)
     }
 
     fn returned(&self, started: Nanos, result: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -128,11 +144,7 @@ impl Adaptive {
     }
 
     fn acquire(slf: &Bound<'_, Self>) -> PyResult<AdaptivePermit> {
-        Ok(AdaptivePermit {
-            started: slf.get().enter(slf.py())?,
-            limit: slf.clone().unbind(),
-            settled: AtomicBool::new(false),
-        })
+        Ok(AdaptivePermit::of_taken(slf, slf.get().enter(slf.py())?))
     }
 
     fn start(slf: &Bound<'_, Self>) -> PyResult<AdaptivePermit> {
@@ -140,7 +152,7 @@ impl Adaptive {
     }
 
     #[staticmethod]
-    fn returned(
+    pub(crate) fn returned(
         held: &AdaptivePermit,
         py: Python<'_>,
         _result: &Bound<'_, PyAny>,
@@ -149,11 +161,11 @@ impl Adaptive {
     }
 
     #[staticmethod]
-    fn raised(held: &AdaptivePermit, exception: &Bound<'_, PyAny>) -> PyResult<bool> {
+    pub(crate) fn raised(held: &AdaptivePermit, exception: &Bound<'_, PyAny>) -> PyResult<bool> {
         held.settle(exception.py(), outcome_of(exception))
     }
 
-    fn limit(&self) -> u32 {
+    pub(crate) fn limit(&self) -> u32 {
         self.words.limit()
     }
 
@@ -190,6 +202,15 @@ pub(crate) struct AdaptivePermit {
 }
 
 impl AdaptivePermit {
+    /// Of a place that was taken.
+    pub(crate) fn of_taken(limit: &Bound<'_, Adaptive>, started: Nanos) -> Self {
+        Self {
+            limit: limit.clone().unbind(),
+            started,
+            settled: AtomicBool::new(false),
+        }
+    }
+
     fn settle(&self, py: Python<'_>, outcome: Outcome) -> PyResult<bool> {
         // Relaxed: the swap alone decides who settles.
         if self.settled.swap(true, Ordering::Relaxed) {

@@ -1,11 +1,11 @@
 //! [`Admission`]: several policies that admit a call all together or not at all.
 
-use crate::adaptive::Adaptive;
-use crate::breaker::Breaker;
-use crate::concurrency::Concurrency;
+mod part;
+
+use part::{Held, Part, part};
+
 use crate::gate::Gate;
-use crate::limiter::RateLimiter;
-use fuseboard_core::{Nanos, RawPermit};
+use fuseboard_core::Rejected;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -15,85 +15,19 @@ use std::sync::{Mutex, PoisonError};
 /// Policies that are asked in this order; where one refuses, the others are as if never asked.
 #[pyclass(frozen, module = "fuseboard._native")]
 pub(crate) struct Admission {
-    parts: Vec<Part>,
-}
-
-enum Part {
-    Breaker(Py<Breaker>),
-    Limiter(Py<RateLimiter>),
-    Concurrency(Py<Concurrency>),
-    Adaptive(Py<Adaptive>),
-}
-
-/// What one of them has given.
-pub(crate) enum Held {
-    Breaker(RawPermit),
-    Adaptive(Nanos),
-    /// Which of them all is no matter.
-    Unit,
-}
-
-impl Part {
-    fn enter(&self, py: Python<'_>) -> PyResult<Held> {
-        Ok(match self {
-            Self::Breaker(breaker) => Held::Breaker(breaker.get().enter(py)?),
-            Self::Limiter(limiter) => {
-                Gate::enter(limiter.get(), py)?;
-                Held::Unit
-            }
-            Self::Concurrency(limit) => {
-                Gate::enter(limit.get(), py)?;
-                Held::Unit
-            }
-            Self::Adaptive(limit) => Held::Adaptive(limit.get().enter(py)?),
-        })
-    }
-
-    fn returned(&self, held: Held, result: &Bound<'_, PyAny>) -> PyResult<()> {
-        match (self, held) {
-            (Self::Breaker(breaker), Held::Breaker(raw)) => {
-                Gate::returned(breaker.get(), raw, result)
-            }
-            (Self::Adaptive(limit), Held::Adaptive(started)) => {
-                Gate::returned(limit.get(), started, result)
-            }
-            (Self::Limiter(limiter), _) => Gate::returned(limiter.get(), (), result),
-            (Self::Concurrency(limit), _) => Gate::returned(limit.get(), (), result),
-            _ => Ok(()),
-        }
-    }
-
-    fn raised(&self, held: Held, exception: &Bound<'_, PyAny>) -> PyResult<()> {
-        match (self, held) {
-            (Self::Breaker(breaker), Held::Breaker(raw)) => {
-                Gate::raised(breaker.get(), raw, exception)
-            }
-            (Self::Adaptive(limit), Held::Adaptive(started)) => {
-                Gate::raised(limit.get(), started, exception)
-            }
-            (Self::Limiter(limiter), _) => Gate::raised(limiter.get(), (), exception),
-            (Self::Concurrency(limit), _) => Gate::raised(limit.get(), (), exception),
-            _ => Ok(()),
-        }
-    }
-
-    fn undo(&self, py: Python<'_>, held: Held) -> PyResult<()> {
-        match (self, held) {
-            (Self::Breaker(breaker), Held::Breaker(raw)) => breaker.get().undo(py, raw),
-            (Self::Adaptive(limit), Held::Adaptive(started)) => limit.get().undo(py, started),
-            (Self::Limiter(limiter), _) => limiter.get().undo(py, ()),
-            (Self::Concurrency(limit), _) => limit.get().undo(py, ()),
-            _ => Ok(()),
-        }
-    }
+    parts: Vec<Box<dyn Part>>,
 }
 
 impl Admission {
     /// Tells all, the last asked first. A request to stop waits until everybody knows.
-    fn tell(&self, held: Vec<Held>, tell: impl Fn(&Part, Held) -> PyResult<()>) -> PyResult<()> {
+    fn tell(
+        &self,
+        held: Vec<Held>,
+        tell: impl Fn(&dyn Part, Held) -> PyResult<()>,
+    ) -> PyResult<()> {
         let mut told = Ok(());
         for (part, held) in self.parts.iter().zip(held).rev() {
-            told = told.and(tell(part, held));
+            told = told.and(tell(&**part, held));
         }
         told
     }
@@ -101,19 +35,29 @@ impl Admission {
 
 impl Gate for Admission {
     type Held = Vec<Held>;
+    /// Whose refusal, by its place, and what it says.
+    type Refused = (usize, Rejected);
 
-    fn enter(&self, py: Python<'_>) -> PyResult<Vec<Held>> {
+    fn request(&self, py: Python<'_>) -> PyResult<Result<Vec<Held>, (usize, Rejected)>> {
         let mut held = Vec::with_capacity(self.parts.len());
-        for part in &self.parts {
-            match part.enter(py) {
-                Ok(given) => held.push(given),
-                Err(refused) => {
+        for (place, part) in self.parts.iter().enumerate() {
+            match part.request(py) {
+                Ok(Ok(given)) => held.push(given),
+                Ok(Err(no)) => {
                     self.undo(py, held)?;
-                    return Err(refused);
+                    return Ok(Err((place, no)));
+                }
+                Err(fault) => {
+                    self.undo(py, held)?;
+                    return Err(fault);
                 }
             }
         }
-        Ok(held)
+        Ok(Ok(held))
+    }
+
+    fn refusal(&self, py: Python<'_>, (place, no): (usize, Rejected)) -> PyErr {
+        self.parts[place].refusal(py, no)
     }
 
     fn returned(&self, held: Vec<Held>, result: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -134,20 +78,10 @@ impl Admission {
     #[new]
     fn new(policies: &Bound<'_, PyTuple>) -> PyResult<Self> {
         let parts = policies.iter().map(|policy| {
-            if let Ok(breaker) = policy.cast::<Breaker>() {
-                Ok(Part::Breaker(breaker.clone().unbind()))
-            } else if let Ok(limiter) = policy.cast::<RateLimiter>() {
-                Ok(Part::Limiter(limiter.clone().unbind()))
-            } else if let Ok(limit) = policy.cast::<Concurrency>() {
-                Ok(Part::Concurrency(limit.clone().unbind()))
-            } else if let Ok(limit) = policy.cast::<Adaptive>() {
-                Ok(Part::Adaptive(limit.clone().unbind()))
-            } else {
+            part(&policy).ok_or_else(|| {
                 let kind = policy.get_type();
-                Err(PyTypeError::new_err(format!(
-                    "a policy must be a native one, not {kind}"
-                )))
-            }
+                PyTypeError::new_err(format!("a policy must be a native one, not {kind}"))
+            })
         });
         Ok(Self {
             parts: parts.collect::<PyResult<_>>()?,
@@ -173,24 +107,15 @@ impl Admission {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let mut shown = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
-            let part = match part {
-                Part::Breaker(breaker) => breaker.bind(py).repr()?,
-                Part::Limiter(limiter) => limiter.bind(py).repr()?,
-                Part::Concurrency(limit) => limit.bind(py).repr()?,
-                Part::Adaptive(limit) => limit.bind(py).repr()?,
-            };
-            shown.push(part.to_string());
+            shown.push(part.object().bind(py).repr()?.to_string());
         }
         Ok(shown.join(", "))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.parts.iter().try_for_each(|part| match part {
-            Part::Breaker(breaker) => visit.call(breaker),
-            Part::Limiter(limiter) => visit.call(limiter),
-            Part::Concurrency(limit) => visit.call(limit),
-            Part::Adaptive(limit) => visit.call(limit),
-        })
+        self.parts
+            .iter()
+            .try_for_each(|part| visit.call(part.object()))
     }
 }
 

@@ -77,9 +77,8 @@ impl Breaker {
         Ok(RawPermit::from_words([head, Nanos::MAX.get()]))
     }
 
-    #[cold]
-    pub(crate) fn refusal(&self, py: Python<'_>, no: Rejected) -> PyErr {
-        errors::rejected(py, &self.name, no)
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     fn operate(&self, py: Python<'_>, verb: Verb) -> PyResult<()> {

@@ -3,7 +3,7 @@
 use crate::config;
 use crate::errors;
 use crate::gate::Gate;
-use fuseboard_core::{ConcurrencyLimit, ConfigError, Rejected};
+use fuseboard_core::{ConcurrencyLimit, ConfigError, PriorityShedding, Rejected};
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
@@ -53,6 +53,27 @@ impl Concurrency {
         })
     }
 
+    /// The words, unless they are on a board.
+    pub(crate) fn own(&self) -> Option<&ConcurrencyLimit> {
+        match &self.place {
+            Place::Own(words) => Some(words),
+            #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
+            Place::Board { .. } => None,
+        }
+    }
+
+    /// A place for a call of this priority; of a limit on a board, any place.
+    pub(crate) fn take_prioritized(
+        &self,
+        shedding: PriorityShedding,
+        priority: u8,
+    ) -> Result<(), Rejected> {
+        self.own().map_or_else(
+            || self.take_unseen(),
+            |words| words.acquire_raw_prioritized(shedding, priority),
+        )
+    }
+
     fn take_unseen(&self) -> Result<(), Rejected> {
         match &self.place {
             Place::Own(words) => words.acquire_raw(),
@@ -68,10 +89,14 @@ impl Concurrency {
 
 impl Gate for Concurrency {
     type Held = ();
+    type Refused = Rejected;
 
-    fn enter(&self, py: Python<'_>) -> PyResult<()> {
-        self.take_unseen()
-            .map_err(|no| errors::rejected(py, &self.name, no))
+    fn request(&self, _py: Python<'_>) -> PyResult<Result<(), Rejected>> {
+        Ok(self.take_unseen())
+    }
+
+    fn refusal(&self, py: Python<'_>, no: Rejected) -> PyErr {
+        errors::rejected(py, &self.name, no)
     }
 
     fn returned(&self, (): (), _result: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -156,7 +181,7 @@ impl Concurrency {
         }
     }
 
-    fn limit(&self) -> u32 {
+    pub(crate) fn limit(&self) -> u32 {
         match &self.place {
             Place::Own(words) => words.limit(),
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
@@ -201,12 +226,17 @@ impl ConcurrencyPermit {
             held,
         }
     }
+
+    /// Of a place that was taken from a limit of this process.
+    pub(crate) fn of_taken(limit: &Bound<'_, Concurrency>) -> Self {
+        Self::new(limit, Held::Own(AtomicBool::new(true)))
+    }
 }
 
 #[pymethods]
 impl ConcurrencyPermit {
     /// Gives the place back; false when that was done before.
-    fn release(&self) -> bool {
+    pub(crate) fn release(&self) -> bool {
         match (&self.held, &self.limit.get().place) {
             // Relaxed: the swap alone decides who gives the place back.
             (Held::Own(held), Place::Own(words)) => {

@@ -13,6 +13,7 @@ static RATE_LIMITED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static CONCURRENCY_LIMIT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
 static BOARD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static THROTTLED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static CONFIG: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 /// The exception for a request that was not admitted.
@@ -24,6 +25,21 @@ pub(crate) fn rejected(py: Python<'_>, name: &str, rejected: Rejected) -> PyErr 
         Reason::Limited | Reason::Never => (&RATE_LIMITED, "RateLimitedError"),
         Reason::Full => (&CONCURRENCY_LIMIT, "ConcurrencyLimitError"),
     };
+    of_class(py, class, attribute, name, rejected)
+}
+
+/// The same by a client throttle, whose reason a rate limiter has too.
+pub(crate) fn throttled(py: Python<'_>, name: &str, rejected: Rejected) -> PyErr {
+    of_class(py, &THROTTLED, "ThrottledError", name, rejected)
+}
+
+fn of_class(
+    py: Python<'_>,
+    class: &PyOnceLock<Py<PyType>>,
+    attribute: &str,
+    name: &str,
+    rejected: Rejected,
+) -> PyErr {
     match class.import(py, MODULE, attribute) {
         Ok(class) => PyErr::from_type(
             class.clone(),

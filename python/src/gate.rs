@@ -9,8 +9,21 @@ pub(crate) trait Gate {
     /// What an admitted call holds until it has ended.
     type Held;
 
+    /// What it says to a call that is not to be made.
+    type Refused;
+
+    /// Asks for admission. An error is a fault, not a refusal.
+    fn request(&self, py: Python<'_>) -> PyResult<Result<Self::Held, Self::Refused>>;
+
+    /// The exception that the caller gets instead of the call.
+    fn refusal(&self, py: Python<'_>, refused: Self::Refused) -> PyErr;
+
     /// Asks for admission. An error is what the caller is to get instead of the call.
-    fn enter(&self, py: Python<'_>) -> PyResult<Self::Held>;
+    #[inline]
+    fn enter(&self, py: Python<'_>) -> PyResult<Self::Held> {
+        self.request(py)?
+            .map_err(|refused| self.refusal(py, refused))
+    }
 
     /// The call returned. An error is a request to stop, which a listener met.
     fn returned(&self, held: Self::Held, result: &Bound<'_, PyAny>) -> PyResult<()>;
@@ -75,34 +88,56 @@ impl<G: Gate> Drop for InFlight<'_, '_, G> {
     }
 }
 
-/// The same `$operation` on a native policy of whichever class `$gate` is of; another object is a `TypeError`.
+/// The same `$operation` on a native policy of whichever class `$policy` is of; `$other` on any other object.
+macro_rules! of_policy {
+    ($policy:expr, $found:ident: $class:ident => $operation:expr, _ => $other:expr) => {
+        $crate::gate::of_class!(
+            [
+                $crate::breaker::Breaker,
+                $crate::limiter::RateLimiter,
+                $crate::concurrency::Concurrency,
+                $crate::adaptive::Adaptive,
+                $crate::shedding::PrioritizedLimit,
+                $crate::throttle::Throttle
+            ],
+            $policy, $found: $class => $operation, _ => $other
+        )
+    };
+}
+
+/// The same of several policies together too; another object is a `TypeError`.
 macro_rules! of_any_class {
     ($gate:expr, $found:ident: $class:ident => $operation:expr) => {{
         let gate: &Bound<'_, PyAny> = $gate;
-        if let Ok($found) = gate.cast::<crate::breaker::Breaker>() {
-            type $class = crate::breaker::Breaker;
-            $operation
-        } else if let Ok($found) = gate.cast::<crate::limiter::RateLimiter>() {
-            type $class = crate::limiter::RateLimiter;
-            $operation
-        } else if let Ok($found) = gate.cast::<crate::concurrency::Concurrency>() {
-            type $class = crate::concurrency::Concurrency;
-            $operation
-        } else if let Ok($found) = gate.cast::<crate::adaptive::Adaptive>() {
-            type $class = crate::adaptive::Adaptive;
-            $operation
-        } else if let Ok($found) = gate.cast::<crate::admission::Admission>() {
-            type $class = crate::admission::Admission;
-            $operation
-        } else {
-            let kind = gate.get_type();
-            Err(pyo3::exceptions::PyTypeError::new_err(format!(
-                "gate must be a native policy, not {kind}"
-            )))
-        }
+        $crate::gate::of_policy!(gate, $found: $class => $operation, _ => {
+            $crate::gate::of_class!(
+                [$crate::admission::Admission],
+                gate, $found: $class => $operation, _ => {
+                    let kind = gate.get_type();
+                    Err(pyo3::exceptions::PyTypeError::new_err(format!(
+                        "gate must be a native policy, not {kind}"
+                    )))
+                }
+            )
+        })
     }};
 }
-pub(crate) use of_any_class;
+
+/// The first of the classes that an object is of.
+macro_rules! of_class {
+    ([$class_of:path $(, $others:path)*], $object:expr, $found:ident: $class:ident => $operation:expr, _ => $other:expr) => {
+        if let Ok($found) = $object.cast::<$class_of>() {
+            type $class = $class_of;
+            $operation
+        } else {
+            $crate::gate::of_class!([$($others),*], $object, $found: $class => $operation, _ => $other)
+        }
+    };
+    ([], $object:expr, $found:ident: $class:ident => $operation:expr, _ => $other:expr) => {
+        $other
+    };
+}
+pub(crate) use {of_any_class, of_class, of_policy};
 
 /// One call of `function` through `gate`.
 #[pyfunction]

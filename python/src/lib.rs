@@ -23,7 +23,9 @@ mod permit;
 #[cfg(feature = "redis")]
 mod redis;
 mod settling;
+mod shedding;
 mod states;
+mod throttle;
 mod window;
 
 #[pyo3::pymodule(gil_used = false)]
@@ -62,6 +64,10 @@ mod _native {
     #[cfg(feature = "redis")]
     #[pymodule_export]
     use crate::redis::{RedisEngine, RedisRateLimiter, RedisRequest};
+    #[pymodule_export]
+    use crate::shedding::{CoDel, LoadShedding, PrioritizedLimit};
+    #[pymodule_export]
+    use crate::throttle::Throttle;
     #[pymodule_export]
     use crate::window::Window;
 

@@ -73,21 +73,20 @@ impl RateLimiter {
         let cost = cost(given)?;
         Ok(self.words.acquire(cost, self.now(py)?))
     }
-
-    fn refusal(&self, py: Python<'_>, no: Rejected) -> PyErr {
-        errors::rejected(py, &self.name, no)
-    }
 }
 
 /// A call costs one unit.
 impl Gate for RateLimiter {
     type Held = ();
+    type Refused = Rejected;
 
     #[inline]
-    fn enter(&self, py: Python<'_>) -> PyResult<()> {
-        self.words
-            .acquire(1, self.now(py)?)
-            .map_err(|no| self.refusal(py, no))
+    fn request(&self, py: Python<'_>) -> PyResult<Result<(), Rejected>> {
+        Ok(self.words.acquire(1, self.now(py)?))
+    }
+
+    fn refusal(&self, py: Python<'_>, no: Rejected) -> PyErr {
+        errors::rejected(py, &self.name, no)
     }
 
     fn returned(&self, (): (), _result: &Bound<'_, PyAny>) -> PyResult<()> {

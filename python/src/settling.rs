@@ -4,16 +4,22 @@ use crate::breaker::Breaker;
 use crate::calling;
 use crate::errors;
 use crate::gate::Gate;
-use fuseboard_core::{Outcome, RawPermit};
+use fuseboard_core::{Outcome, RawPermit, Rejected};
 use pyo3::exceptions::{PyException, PyRecursionError};
 use pyo3::prelude::*;
 
 impl Gate for Breaker {
     type Held = RawPermit;
+    type Refused = Rejected;
 
     #[inline]
-    fn enter(&self, py: Python<'_>) -> PyResult<RawPermit> {
-        self.ask(py)?.map_err(|no| self.refusal(py, no))
+    fn request(&self, py: Python<'_>) -> PyResult<Result<RawPermit, Rejected>> {
+        self.ask(py)
+    }
+
+    #[cold]
+    fn refusal(&self, py: Python<'_>, no: Rejected) -> PyErr {
+        errors::rejected(py, self.name(), no)
     }
 
     #[inline]

@@ -17,6 +17,7 @@ from ._errors import (
     RateLimitedError,
     Reason,
     RejectedError,
+    ThrottledError,
 )
 from ._events import (
     AttachedProcess,
@@ -41,11 +42,23 @@ from ._limiter import (
     SlidingWindowRateLimiter,
     TokenBucketRateLimiter,
 )
-from ._native import AdaptivePermit, ConcurrencyPermit, Latency, ManualClock, Permit, Reservation, RetryBudget, Window
+from ._native import (
+    AdaptivePermit,
+    CoDel,
+    ConcurrencyPermit,
+    Latency,
+    ManualClock,
+    Permit,
+    Reservation,
+    RetryBudget,
+    Window,
+)
 from ._pipeline import Pipeline
 from ._policy import Policy
 from ._rate_limit import RateLimit
 from ._retry import Backoff, Retry
+from ._shedding import LoadShedding, PrioritizedLimit
+from ._throttle import ClientThrottle
 from ._timeout import Timeout
 
 __all__ = [
@@ -64,6 +77,8 @@ __all__ = [
     "CircuitBreaker",
     "CircuitOpenError",
     "CircuitState",
+    "ClientThrottle",
+    "CoDel",
     "ConcurrencyLimit",
     "ConcurrencyLimitError",
     "ConcurrencyPermit",
@@ -78,10 +93,12 @@ __all__ = [
     "KeyedRateLimiter",
     "Latency",
     "LeakyBucket",
+    "LoadShedding",
     "ManualClock",
     "Permit",
     "Pipeline",
     "Policy",
+    "PrioritizedLimit",
     "RateLimit",
     "RateLimitedError",
     "RateLimiter",
@@ -94,6 +111,7 @@ __all__ = [
     "SlidingCounterRateLimiter",
     "SlidingWindowRateLimiter",
     "Snapshot",
+    "ThrottledError",
     "Timeout",
     "TokenBucketRateLimiter",
     "Totals",

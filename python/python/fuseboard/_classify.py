@@ -12,10 +12,10 @@ ExceptionFilter: TypeAlias = ExceptionTypes | Callable[[Exception], bool]
 
 
 def classifier(
-    failures: ExceptionFilter, ignore: ExceptionFilter
+    failures: ExceptionFilter, ignore: ExceptionFilter, *, field: str = "failures"
 ) -> Callable[[Exception], bool | None]:
-    """`True`: a failure. `False`: the callee answered, a success. `None`: counts as nothing."""
-    is_failure = matcher("failures", failures)
+    """`field` is the name of `failures` to whoever gave them. `True`: a failure. `False`: the callee answered, a success. `None`: counts as nothing."""
+    is_failure = matcher(field, failures)
     is_ignored = matcher("ignore", ignore)
 
     def classify(exception: Exception) -> bool | None:

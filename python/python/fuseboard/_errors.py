@@ -111,6 +111,16 @@ class ConcurrencyLimitError(RejectedError):
     _what = "concurrency limit"
 
 
+class ThrottledError(RejectedError):
+    """The backend refuses so many calls that this one was not made: to HTTP that is 503, not 429."""
+
+    _what = "client throttle"
+
+    def __str__(self) -> str:
+        what = f"{self._what} {self.name!r}" if self.name else self._what
+        return f"{what}: the backend refuses too many calls, so this one was not made"
+
+
 class CallTimeoutError(FuseboardError, TimeoutError):
     """The call took longer than its `Timeout`. To a breaker around it that is a failure."""
 

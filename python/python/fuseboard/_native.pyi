@@ -1,5 +1,5 @@
-"""The compiled part. `Permit`, `ConcurrencyPermit`, `Reservation`, `RetryBudget`, `ManualClock` and `Window` are
-public."""
+"""The compiled part. `Permit`, `ConcurrencyPermit`, `CoDel`, `Reservation`, `RetryBudget`, `ManualClock` and `Window`
+are public."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -18,19 +18,23 @@ __all__ = [
     "AdmissionPermit",
     "Board",
     "Breaker",
+    "CoDel",
     "Concurrency",
     "ConcurrencyPermit",
     "Guarded",
     "Keyed",
     "Latency",
+    "LoadShedding",
     "ManualClock",
     "Permit",
+    "PrioritizedLimit",
     "RateLimiter",
     "RedisEngine",
     "RedisRateLimiter",
     "RedisRequest",
     "Reservation",
     "RetryBudget",
+    "Throttle",
     "Window",
     "call",
     "guarded",
@@ -399,6 +403,85 @@ class Concurrency:
     def configure(self, limit: int) -> None: ...
 
 @final
+class LoadShedding:
+    def __new__(cls, limit: Concurrency | Adaptive, sheds_from: float) -> Self: ...
+    def at(self, given: int) -> PrioritizedLimit: ...
+    def acquire(self, given: int) -> ConcurrencyPermit | AdaptivePermit: ...
+    def places(self, given: int) -> int: ...
+
+@final
+class PrioritizedLimit:
+    def start(self) -> ConcurrencyPermit | AdaptivePermit: ...
+    @staticmethod
+    def returned(held: ConcurrencyPermit | AdaptivePermit, result: object) -> bool: ...
+    @staticmethod
+    def raised(held: ConcurrencyPermit | AdaptivePermit, exception: BaseException) -> bool: ...
+
+@final
+class CoDel:
+    """Controlled delay (RFC 8289) for a queue of the caller's: entries that waited too long for too long are shed.
+
+    A queue that drains within each `interval` is a good one, however long it gets meanwhile. When every entry taken
+    out has waited `target` or longer for a whole `interval`, the queue stands: from then on entries are shed, one at first, then
+    again after `interval / sqrt(n)`, until one is met that waited less.
+
+    Args:
+        target: The wait that is no fault; by default 5 ms. At most `interval`.
+        interval: How long a queue may stand; by default 100 ms.
+        clock: A `ManualClock`, or a callable that returns nanoseconds; by default monotonic time.
+
+    Raises:
+        ConfigError: A value is out of its range.
+        TypeError: A value has the wrong type.
+    """
+
+    def __new__(
+        cls,
+        target: float | timedelta | None = None,
+        interval: float | timedelta | None = None,
+        *,
+        clock: Callable[[], int] | None = None,
+    ) -> Self: ...
+    def now_ns(self) -> int:
+        """The clock's time in nanoseconds, to be kept beside an entry that is put in."""
+
+    def is_served(self, enqueued_ns: int) -> bool:
+        """Whether an entry that was put in at `enqueued_ns` and is taken out now is to be served; if not, shed it and
+        take out the next. Ask once for each entry.
+        """
+
+    @property
+    def is_shedding(self) -> bool:
+        """Whether it sheds at the moment."""
+
+    def configure(self, target: float | timedelta, interval: float | timedelta) -> None:
+        """Takes both over; what was shedding begins again with the next entry that waited too long.
+
+        Raises:
+            ConfigError: A value is out of its range; nothing has changed.
+        """
+
+@final
+class Throttle:
+    def __new__(
+        cls,
+        name: str,
+        given: Mapping[str, object],
+        classify: Callable[[Exception], bool | None],
+        refused_result: Callable[[Any], bool] | None,
+        clock: Callable[[], int] | None,
+    ) -> Self: ...
+    def try_acquire(self) -> bool: ...
+    def start(self) -> None: ...
+    def returned(self, _held: object, result: object) -> None: ...
+    def raised(self, _held: object, exception: BaseException) -> None: ...
+    def accepted(self) -> None: ...
+    def refused(self) -> None: ...
+    def counts(self) -> tuple[int, int]: ...
+    def rejection_share(self) -> float: ...
+    def configure(self, given: Mapping[str, object]) -> None: ...
+
+@final
 class RedisEngine:
     def __new__(cls, urls: list[str], deadline: float | timedelta) -> Self: ...
     def state(self) -> CircuitState: ...
@@ -430,7 +513,9 @@ class RedisRateLimiter:
 class RedisRequest:
     def cancel(self) -> None: ...
 
-_Part: TypeAlias = Breaker | RateLimiter | Concurrency | Adaptive
+_Part: TypeAlias = (
+    Breaker | RateLimiter | Concurrency | Adaptive | PrioritizedLimit | Throttle
+)
 
 @final
 class Admission:

@@ -16,12 +16,21 @@ from ._fallback import Fallback
 from ._limiter import RateLimiter, SlidingWindowRateLimiter
 from ._policy import Policy
 from ._retry import Retry
+from ._shedding import PrioritizedLimit
+from ._throttle import ClientThrottle
 from ._timeout import Timeout
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-Admission: TypeAlias = CircuitBreaker | RateLimiter | ConcurrencyLimit | AdaptiveLimit
+Admission: TypeAlias = (
+    CircuitBreaker
+    | RateLimiter
+    | ConcurrencyLimit
+    | AdaptiveLimit
+    | PrioritizedLimit
+    | ClientThrottle
+)
 """A policy that decides whether the call is made."""
 
 
@@ -100,7 +109,7 @@ def _check(policies: tuple[object, ...]) -> None:
         raise ConfigError("pipeline", "pipeline has no policy; allowed: at least 1")
     retries = 0
     for place, policy in enumerate(policies):
-        if not isinstance(policy, (Policy, CircuitBreaker, RateLimiter, ConcurrencyLimit, AdaptiveLimit)):
+        if not isinstance(policy, Policy | Admission):
             raise TypeError(f"a policy must be one of this package, not {type(policy).__name__}")
         outside = policies[:place]
         if isinstance(policy, Fallback) and any(
