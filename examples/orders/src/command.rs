@@ -8,6 +8,7 @@ mod handler;
 mod idempotency;
 mod loading;
 mod request;
+mod retention;
 mod routes;
 
 use std::sync::Arc;
@@ -29,6 +30,9 @@ pub use error::CommandError;
 pub use handler::{Answer, CommandHandler};
 pub use idempotency::CommandKey;
 pub use loading::{SNAPSHOT_EVERY, SNAPSHOT_SCHEMA};
+pub use retention::{
+    DEFAULT_RETENTION, RETENTION, ResultRetention, RetentionOutOfRange, retention,
+};
 pub use routes::{MAX_BODY, routes};
 
 /// Where a command comes from.

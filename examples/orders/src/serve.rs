@@ -170,7 +170,14 @@ impl Started {
             if role != Role::Query {
                 let providers = providers(settings, &mut started).await?;
                 let checkpoint = Arc::clone(&projection);
-                let routes = write::start(&mut parts, &store, &providers, checkpoint, observed)?;
+                let routes = write::start(
+                    &mut parts,
+                    &store,
+                    &providers,
+                    checkpoint,
+                    settings.idempotency_retention,
+                    observed,
+                )?;
                 commands = Some(routes);
             }
             if role != Role::Command {

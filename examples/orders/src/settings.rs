@@ -12,6 +12,8 @@ use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use reqwest::Url;
 
+use crate::command::retention;
+
 /// The three services behind the gateway, or which of them this process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -117,6 +119,9 @@ pub struct Settings {
     /// How long after a signal to end new requests are still taken while /readyz already says no, for load balancers to notice.
     #[arg(long, env = "ORDERS_DRAIN", value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     pub drain: Duration,
+    /// How long a command's answer is kept for its Idempotency-Key, 10m to 365d: a request that is repeated later is a new one.
+    #[arg(long, env = "ORDERS_IDEMPOTENCY_RETENTION", value_name = "TIME", default_value = "24h", value_parser = kept)]
+    pub idempotency_retention: Duration,
     /// How log lines on standard error look; RUST_LOG says which there are.
     #[arg(long, env = "ORDERS_LOG", value_enum, default_value_t = LogFormat::Text)]
     pub log: LogFormat,
@@ -242,6 +247,11 @@ fn parsed(text: &str, schemes: &[&str], example: &str) -> Result<Url, String> {
     ))
 }
 
+fn kept(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    retention(time).map_err(|error| error.to_string())
+}
+
 /// An address of plain HTTP.
 ///
 /// # Errors
@@ -253,6 +263,7 @@ pub fn http_url(text: &str) -> Result<Url, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::DEFAULT_RETENTION;
 
     fn read(parser: SecretParser, text: &str) -> Result<SecretUrl, String> {
         let read = parser.parse_ref(&clap::Command::new("orders"), None, OsStr::new(text));
@@ -296,6 +307,16 @@ mod tests {
             "a=ftp://x",
         ] {
             assert!(wrong.parse::<Region>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn answers_are_kept_for_a_time_that_makes_sense() {
+        assert_eq!(kept("24h"), Ok(DEFAULT_RETENTION));
+        assert!(kept("10m").is_ok() && kept("365d").is_ok());
+        for wrong in ["9m", "366d", "0s"] {
+            let error = kept(wrong).expect_err(wrong);
+            assert!(error.contains("allowed: 10m to 365d"), "{error}");
         }
     }
 

@@ -13,6 +13,7 @@ mod snapshot;
 mod sqlite;
 
 use async_trait::async_trait;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use database::Database;
@@ -53,11 +54,27 @@ pub trait EventStore: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError>;
 
+    /// At most `limit` of the events that ask a provider for something whose end is not stored yet, each the last of its stream: those after
+    /// `position`, in order of position, and final as in [`read_all`](Self::read_all). It costs what it returns, however long the store is.
+    async fn unfinished(
+        &self,
+        after_position: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+
     /// The last position given out, and the last that is final.
     async fn heads(&self) -> Result<Heads, StoreError>;
 
     /// The answer of an earlier command with this key.
     async fn command_result(&self, key: &str) -> Result<Option<CommandResult>, StoreError>;
+
+    /// Forgets at most `limit` answers that were recorded before `before`, the oldest first, and says how many. The answer of a command that
+    /// still waits for a provider stays, however old.
+    async fn forget_command_results(
+        &self,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

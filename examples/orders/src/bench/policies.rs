@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use async_trait::async_trait;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::report::Row;
@@ -79,6 +80,10 @@ impl EventStore for NoStore {
         Ok(Vec::new())
     }
 
+    async fn unfinished(&self, _: u64, _: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn heads(&self) -> Result<Heads, StoreError> {
         Ok(Heads {
             head: 0,
@@ -89,6 +94,10 @@ impl EventStore for NoStore {
 
     async fn command_result(&self, _: &str) -> Result<Option<CommandResult>, StoreError> {
         Ok(None)
+    }
+
+    async fn forget_command_results(&self, _: OffsetDateTime, _: u32) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

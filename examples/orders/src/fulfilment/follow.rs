@@ -1,6 +1,5 @@
 //! How the fulfilment learns what was asked for: from the bus at once, from the store for certain.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,11 +7,10 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::Shared;
 use crate::bus::{BusError, EventBus};
-use crate::store::{StoreError, StoredEvent};
+use crate::store::StoredEvent;
 
 /// An event that asks for something, and when to look whether it was had.
 pub(super) type Asked = (Arc<StoredEvent>, Instant);
@@ -81,52 +79,29 @@ async fn follow_once(
     }
 }
 
-/// What the sweep knows: which orders' last event asks for something.
-#[derive(Default)]
-struct Open {
-    /// Everything up to here has been read.
-    position: u64,
-    orders: HashMap<Uuid, Arc<StoredEvent>>,
-}
-
-/// Sweeps the store until nobody wants to know.
+/// Sweeps the store until nobody wants to know: what is unfinished when it begins, and then what has become so. Nothing else is read.
 pub(super) async fn sweep(shared: Arc<Shared>, asked: mpsc::Sender<Asked>) {
-    let mut open = Open::default();
+    // What is before this is on the agenda, or was finished.
+    let mut position = 0;
     while !asked.is_closed() {
-        if let Err(error) = open.read(&shared).await {
-            tracing::warn!(%error, "the fulfilment's sweep is put off");
-        } else {
-            // Relaxed: a number on its own.
-            shared.counts.sweeps.fetch_add(1, Ordering::Relaxed);
-        }
-        for event in open.orders.values() {
-            // The agenda knows those that it has.
-            let at = due(event, shared.options.grace);
-            if asked.send((Arc::clone(event), at)).await.is_err() {
-                return;
+        match shared.store.unfinished(position, BATCH).await {
+            Ok(events) => {
+                let is_last = events.len() < BATCH as usize;
+                for event in events {
+                    position = event.position;
+                    let at = due(&event, shared.options.grace);
+                    if asked.send((Arc::new(event), at)).await.is_err() {
+                        return;
+                    }
+                }
+                if !is_last {
+                    continue;
+                }
+                // Relaxed: a number on its own.
+                shared.counts.sweeps.fetch_add(1, Ordering::Relaxed);
             }
+            Err(error) => tracing::warn!(%error, "the fulfilment's sweep is put off"),
         }
         tokio::time::sleep(shared.options.sweep_every).await;
-    }
-}
-
-impl Open {
-    /// Reads what is new.
-    async fn read(&mut self, shared: &Shared) -> Result<(), StoreError> {
-        loop {
-            let events = shared.store.read_all(self.position, BATCH).await?;
-            let is_last = events.len() < BATCH as usize;
-            for event in events {
-                self.position = event.position;
-                if asks(&event) {
-                    self.orders.insert(event.stream, Arc::new(event));
-                } else {
-                    self.orders.remove(&event.stream);
-                }
-            }
-            if is_last {
-                return Ok(());
-            }
-        }
     }
 }

@@ -19,7 +19,8 @@ use metric::{
 
 pub use metric::METRICS;
 pub use reading::{
-    commands, fulfilment, gateway, payments, projection, queries, relay, shipments, store,
+    commands, forgotten_results, fulfilment, gateway, payments, projection, queries, relay,
+    shipments, store,
 };
 
 /// Everything of the lane; each part of the service adds what it knows.

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::parts::Parts;
 use crate::bus::{Relay, RelayOptions};
-use crate::command::{CommandHandler, CommandService, routes};
+use crate::command::{CommandHandler, CommandService, ResultRetention, routes};
 use crate::edge::Endpoint;
 use crate::fulfilment::{Fulfilment, FulfilmentOptions};
 use crate::observe::{Observed, lane};
@@ -39,6 +39,7 @@ pub fn start(
     store: &Arc<GuardedStore>,
     providers: &Providers,
     checkpoint: Arc<ReadModelProjection>,
+    idempotency_retention: Duration,
     observed: &Observed,
 ) -> anyhow::Result<Router> {
     let regions = providers
@@ -60,6 +61,11 @@ pub fn start(
         vec![checkpoint],
         RelayOptions::default(),
     ));
+    let retention = Arc::new(ResultRetention::new(
+        Arc::clone(store) as Arc<_>,
+        idempotency_retention,
+    )?);
+    let forgetting = Arc::clone(&retention);
     let (counted, charged, shipped, relayed) = (
         service.clone(),
         Arc::clone(&payments),
@@ -68,12 +74,14 @@ pub fn start(
     );
     observed.lane.add(move || {
         let mut values = lane::commands(counted.snapshot());
+        values.push(lane::forgotten_results(forgetting.forgotten()));
         values.extend(lane::payments(&charged.snapshot()));
         values.extend(lane::shipments(&shipped.snapshot()));
         values.extend(lane::relay(&relayed.snapshot()));
         values
     });
     let hint = relay.hint();
+    parts.spawn("retention", async move { retention.run().await });
     parts.spawn("relay", async move { relay.run().await });
     let options = FulfilmentOptions::default();
     parts.watch_group(options.group.clone(), &observed.lane);

@@ -9,6 +9,7 @@ use fuseboard::{
     Backoff, CallError, CircuitBreaker, CircuitBreakerConfig, Classify, ConcurrencyQueue,
     ConfigError, Jitter, Pipeline, PipelineError, PolicyKind, RetryBudget, RetryConfig, Verdict,
 };
+use time::OffsetDateTime;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -249,12 +250,30 @@ impl EventStore for GuardedStore {
             .await
     }
 
+    async fn unfinished(
+        &self,
+        after_position: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read(|| self.events.unfinished(after_position, limit))
+            .await
+    }
+
     async fn heads(&self) -> Result<Heads, StoreError> {
         self.read(|| self.events.heads()).await
     }
 
     async fn command_result(&self, key: &str) -> Result<Option<CommandResult>, StoreError> {
         self.read(|| self.events.command_result(key)).await
+    }
+
+    async fn forget_command_results(
+        &self,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.write(|| self.events.forget_command_results(before, limit))
+            .await
     }
 
     /// Past the guard: it is asked whether the store answers, not whether we would ask it.

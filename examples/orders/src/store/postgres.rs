@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use sqlx::PgPool;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::event::{Appended, CommandResult, Heads, NewEvent, StoreError, StoredEvent};
@@ -184,6 +185,29 @@ impl EventStore for PostgresEventStore {
         rows.into_iter().map(StoredRow::event).collect()
     }
 
+    async fn unfinished(
+        &self,
+        after_position: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let safe = self
+            .horizon
+            .advance(&self.pool)
+            .await
+            .map_err(store_error)?;
+        let rows: Vec<StoredRow> = sqlx::query_as(
+            "SELECT position, events.stream, version, event_id, kind, schema_version, payload, metadata, recorded_at
+             FROM unfinished JOIN events USING (position) WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3",
+        )
+        .bind(to_sql(after_position))
+        .bind(to_sql(safe))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(store_error)?;
+        rows.into_iter().map(StoredRow::event).collect()
+    }
+
     async fn heads(&self) -> Result<Heads, StoreError> {
         let safe = self
             .horizon
@@ -221,6 +245,26 @@ impl EventStore for PostgresEventStore {
                 CommandResult::stored(key, &digest, i64::from(status), body, position)
             })
             .transpose()
+    }
+
+    async fn forget_command_results(
+        &self,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        // What another process is at is left to it.
+        let forgotten = sqlx::query(
+            "DELETE FROM command_results WHERE key IN (
+                 SELECT key FROM command_results AS old WHERE recorded_at < $1
+                     AND NOT EXISTS (SELECT FROM unfinished WHERE unfinished.position = old.position)
+                 ORDER BY recorded_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        )
+        .bind(before)
+        .bind(i64::from(limit))
+        .execute(&self.pool)
+        .await
+        .map_err(store_error)?;
+        Ok(forgotten.rows_affected())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

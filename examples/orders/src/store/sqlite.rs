@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use sqlx::types::Json;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::event::{Appended, CommandResult, Heads, NewEvent, StoreError, StoredEvent};
@@ -181,6 +182,23 @@ impl EventStore for SqliteEventStore {
         rows.into_iter().map(StoredRow::event).collect()
     }
 
+    async fn unfinished(
+        &self,
+        after_position: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let rows: Vec<StoredRow> = sqlx::query_as(
+            "SELECT position, events.stream, version, event_id, kind, schema_version, payload, metadata, recorded_at
+             FROM unfinished JOIN events USING (position) WHERE position > ?1 ORDER BY position LIMIT ?2",
+        )
+        .bind(to_sql(after_position))
+        .bind(i64::from(limit))
+        .fetch_all(&self.reader)
+        .await
+        .map_err(store_error)?;
+        rows.into_iter().map(StoredRow::event).collect()
+    }
+
     async fn heads(&self) -> Result<Heads, StoreError> {
         let head = self.head().await?;
         Ok(Heads {
@@ -203,6 +221,28 @@ impl EventStore for SqliteEventStore {
                 CommandResult::stored(key, &digest, status, body, position)
             })
             .transpose()
+    }
+
+    async fn forget_command_results(
+        &self,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        // As the rows have it: in milliseconds.
+        let milliseconds = before.unix_timestamp_nanos() / 1_000_000;
+        let forgotten = sqlx::query(
+            "DELETE FROM command_results WHERE rowid IN (
+                 SELECT old.rowid FROM command_results AS old
+                 WHERE recorded_at < strftime('%Y-%m-%dT%H:%M:%fZ', ?1 / 1000.0, 'unixepoch')
+                     AND NOT EXISTS (SELECT 1 FROM unfinished WHERE unfinished.position = old.position)
+                 ORDER BY recorded_at LIMIT ?2)",
+        )
+        .bind(i64::try_from(milliseconds).unwrap_or(i64::MAX))
+        .bind(i64::from(limit))
+        .execute(&self.writer)
+        .await
+        .map_err(store_error)?;
+        Ok(forgotten.rows_affected())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -43,6 +43,19 @@ struct Working {
     task: JoinHandle<()>,
 }
 
+impl Working {
+    /// Ends when orders have been put off so often.
+    async fn put_off(&self, times: u64) {
+        let reach = async {
+            while self.fulfilment.snapshot().put_off < times {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let reached = tokio::time::timeout(Duration::from_secs(30), reach).await;
+        reached.unwrap_or_else(|_| panic!("{:?}", self.fulfilment.snapshot()));
+    }
+}
+
 impl Drop for Working {
     fn drop(&mut self) {
         self.task.abort();
@@ -217,9 +230,7 @@ async fn a_provider_that_is_away_is_waited_for() {
         orders.push(world.payment_requested().await.0);
     }
     let working = world.sweeping();
-    while working.fulfilment.snapshot().put_off < 40 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    working.put_off(40).await;
     world.charged_once(0).await;
     world.near.fails(Faults::default()).await;
     for order_id in orders {
@@ -295,11 +306,11 @@ async fn a_carrier_that_does_not_answer_is_no_reason_for_a_refund() {
     };
     world.carrier.fails(down).await;
     let working = world.sweeping();
-    while working.fulfilment.snapshot().put_off < 5 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    working.put_off(5).await;
     let order = world.service.load(order_id).await.unwrap().unwrap();
     assert_eq!(order.status, OrderStatus::ShipmentRequested);
+    let done = working.fulfilment.snapshot();
+    assert_eq!((done.finished, done.planned), (0, 1), "it is not forgotten");
     world.carrier.fails(Faults::default()).await;
     world.until(order_id, OrderStatus::Shipped).await;
     let entries = world.ledger.entries().await.unwrap();

@@ -11,6 +11,7 @@ use orders::store::{
     Appended, CommandResult, EventStore, Heads, NewEvent, StoreError, StoredEvent,
 };
 use serde_json::json;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::end_to_end::service;
@@ -71,12 +72,24 @@ impl EventStore for Newer {
         Ok(self.read(events))
     }
 
+    async fn unfinished(&self, after: u64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        self.store.unfinished(after, limit).await
+    }
+
     async fn heads(&self) -> Result<Heads, StoreError> {
         self.store.heads().await
     }
 
     async fn command_result(&self, key: &str) -> Result<Option<CommandResult>, StoreError> {
         self.store.command_result(key).await
+    }
+
+    async fn forget_command_results(
+        &self,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.store.forget_command_results(before, limit).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ use orders::store::{
     Appended, CommandResult, EventStore, GuardedStore, Heads, NewEvent, Snapshot, SnapshotStore,
     StoreError, StoreGuard, StoredEvent,
 };
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::support::{Stand, Store, context, create, on_both, settled, sqlite};
@@ -284,6 +285,11 @@ impl<S: EventStore> EventStore for Failing<S> {
         self.store.read_all(after, limit).await
     }
 
+    async fn unfinished(&self, after: u64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        self.answer()?;
+        self.store.unfinished(after, limit).await
+    }
+
     async fn heads(&self) -> Result<Heads, StoreError> {
         self.answer()?;
         self.store.heads().await
@@ -292,6 +298,15 @@ impl<S: EventStore> EventStore for Failing<S> {
     async fn command_result(&self, key: &str) -> Result<Option<CommandResult>, StoreError> {
         self.answer()?;
         self.store.command_result(key).await
+    }
+
+    async fn forget_command_results(
+        &self,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.answer()?;
+        self.store.forget_command_results(before, limit).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -3,8 +3,10 @@
 mod commands;
 mod domain;
 mod gaps;
+mod retention;
 mod routes;
 mod snapshots;
 mod store;
 mod support;
+mod unfinished;
 mod upcasting;

@@ -36,6 +36,7 @@ metrics! {
     counter PROJECTED = "orders.projection.events", "{event}", "Events of the projection, by what came of them";
     counter COMMANDS = "orders.commands", "{command}", "Commands, by what came of them", shown as "commands";
     counter SNAPSHOTS = "orders.snapshots", "{snapshot}", "Snapshots, saved and forgotten because they could not be read";
+    counter FORGOTTEN = "orders.command_results.forgotten", "{answer}", "Answers of commands that had been kept long enough";
     counter QUERIES = "orders.queries", "{query}", "Questions to the read side, by what came of them";
     counter PAYMENTS = "orders.payments", "{payment}", "Charges and refunds, by what came of them", shown as "payments";
     counter PAYMENT_REQUESTS = "orders.payment.requests", "{request}", "Requests sent to regions of the payment provider: with retries, hedges and failover";

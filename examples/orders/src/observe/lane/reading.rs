@@ -3,8 +3,8 @@
 use fuseboard::telemetry::{LaneMetric, LaneValue};
 
 use super::metric::{
-    APPENDS, COMMANDS, CONFLICTS, EVENTS, FULFILMENTS, HEARTBEAT_AGE, HELD, LAG, LAG_TIME,
-    OUTBOX_AGE, OUTBOX_FAILURES, OUTBOX_HEARTBEAT_AGE, OUTBOX_LAG, OUTBOX_POSITION,
+    APPENDS, COMMANDS, CONFLICTS, EVENTS, FORGOTTEN, FULFILMENTS, HEARTBEAT_AGE, HELD, LAG,
+    LAG_TIME, OUTBOX_AGE, OUTBOX_FAILURES, OUTBOX_HEARTBEAT_AGE, OUTBOX_LAG, OUTBOX_POSITION,
     PAYMENT_REQUESTS, PAYMENTS, POSITION, PROJECTED, PUBLISHED, QUERIES, REFUSALS, SHIPMENTS,
     SNAPSHOTS, STUCK, UNAVAILABLE, UNFINISHED,
 };
@@ -56,6 +56,11 @@ pub fn commands(numbers: CommandNumbers) -> Vec<LaneValue> {
         ],
     );
     commands.chain(snapshots).collect()
+}
+
+/// Answers of commands that were kept long enough.
+pub fn forgotten_results(count: u64) -> LaneValue {
+    FORGOTTEN.value(count as f64)
 }
 
 /// The relay's.
