@@ -58,7 +58,7 @@ mod _native {
     #[pymodule_export]
     use crate::latency::Latency;
     #[pymodule_export]
-    use crate::limiter::{RateLimiter, Reservation};
+    use crate::limiter::{RateLimiter, Reservation, TokenLease};
     #[pymodule_export]
     use crate::permit::Permit;
     #[cfg(feature = "redis")]

@@ -1,15 +1,17 @@
 //! [`RateLimiter`]: the core's rate limiters with a name and a clock.
 
+mod lease;
 mod reservation;
 mod words;
 
+pub(crate) use lease::TokenLease;
 pub(crate) use reservation::Reservation;
 
 use crate::clock::{Precision, TimeSource};
 use crate::config;
 use crate::errors;
 use crate::gate::Gate;
-use fuseboard_core::{Nanos, Rate, Rejected};
+use fuseboard_core::{Nanos, Rate, Rejected, WarmUp};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use words::Words;
@@ -32,6 +34,13 @@ pub(crate) fn quota(
         Rate::new(config::integer("rate", rate)?, config::span("per", per)?),
         config::integer(field, units)?,
     ))
+}
+
+fn warming(span: &Bound<'_, PyAny>, cold_factor: Option<&Bound<'_, PyAny>>) -> PyResult<WarmUp> {
+    let warm_up = WarmUp::new(config::span("warm_up", span)?);
+    cold_factor.map_or(Ok(warm_up), |factor| {
+        Ok(warm_up.cold_factor(config::integer("cold_factor", factor)?))
+    })
 }
 
 fn cost(given: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
@@ -112,9 +121,12 @@ impl RateLimiter {
         per: &Bound<'_, PyAny>,
         burst: &Bound<'_, PyAny>,
         clock: Option<Bound<'_, PyAny>>,
+        warm_up: Option<&Bound<'_, PyAny>>,
+        cold_factor: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let (quota, burst) = quota(rate, per, ("burst", burst))?;
-        let words = Words::token_bucket(quota, burst)
+        let warm_up = warm_up.map(|span| warming(span, cold_factor)).transpose()?;
+        let words = Words::token_bucket(quota, burst, warm_up)
             .map_err(|error| errors::from_core(rate.py(), error))?;
         Self::new(name, words, clock)
     }
@@ -218,6 +230,14 @@ impl RateLimiter {
             Ok(reservation) => Ok(Reservation::new(slf, reservation)),
             Err(no) => Err(limiter.refusal(py, no)),
         }
+    }
+
+    fn lease(
+        slf: &Bound<'_, Self>,
+        batch: &Bound<'_, PyAny>,
+        lifetime: &Bound<'_, PyAny>,
+    ) -> PyResult<TokenLease> {
+        TokenLease::new(slf, batch, lifetime)
     }
 
     fn acquire_up_to(&self, py: Python<'_>, max: &Bound<'_, PyAny>) -> PyResult<u64> {

@@ -51,6 +51,7 @@ from ._native import (
     Permit,
     Reservation,
     RetryBudget,
+    TokenLease,
     Window,
 )
 from ._pipeline import Pipeline
@@ -114,6 +115,7 @@ __all__ = [
     "ThrottledError",
     "Timeout",
     "TokenBucketRateLimiter",
+    "TokenLease",
     "Totals",
     "Transition",
     "TransitionCursor",

@@ -11,7 +11,8 @@ from ._arguments import instance, only_shared, text
 from ._board import Board, WhenDifferent
 from ._decorate import acall, call, decorate
 from ._durations import Duration, as_seconds
-from ._native import Reservation
+from ._errors import ConfigError
+from ._native import Reservation, TokenLease
 from ._runtime import Clock, apause, pause, system_clock
 
 _P = ParamSpec("_P")
@@ -176,6 +177,9 @@ class TokenBucketRateLimiter(_Bucket):
         burst: Size of a clump, in total; by default `rate`.
         name: Stands in errors.
         clock: A `ManualClock`, or a callable that returns nanoseconds; by default monotonic time.
+        warm_up: How long it takes at full use to get from cold, as it begins, to warm; idle, it cools as fast. Not on a
+            board. By default it is always warm.
+        cold_factor: How many times as much a unit costs when it is cold; 1 to 1,000, by default 3.
         board: Shares it with all processes that use the same `Board` and name.
         when_different: Where it runs on the board with other settings: `"refuse"` raises, `"update"` takes these
             over and keeps the state, `"keep"` leaves them as they are.
@@ -198,15 +202,27 @@ class TokenBucketRateLimiter(_Bucket):
         *,
         name: str = "",
         clock: Clock = None,
+        warm_up: Duration | None = None,
+        cold_factor: int | None = None,
         board: Board | None = None,
         when_different: WhenDifferent = "refuse",
     ) -> None:
         burst = rate if burst is None else burst
         self._pickled = None
+        if warm_up is None and cold_factor is not None:
+            raise ConfigError(
+                "cold_factor", f"cold_factor is {cold_factor} without warm_up; allowed: with warm_up"
+            )
         if board is None:
-            native = _native.RateLimiter.token_bucket(text("name", name), rate, per, burst, clock)
+            native = _native.RateLimiter.token_bucket(
+                text("name", name), rate, per, burst, clock, warm_up, cold_factor
+            )
         else:
             system_clock(clock)
+            if warm_up is not None:
+                raise ConfigError(
+                    "warm_up", "warm_up is given together with board; allowed: one of them"
+                )
             text("name", name)
             instance("board", board, Board, "a Board")
             text("when_different", when_different)
@@ -217,6 +233,20 @@ class TokenBucketRateLimiter(_Bucket):
     def try_acquire_up_to(self, most: int) -> int:
         """Takes as many units as there are, `most` at most, and says how many."""
         return self._limiter.acquire_up_to(most)
+
+    def lease(self, batch: int, lifetime: Duration) -> TokenLease:
+        """Units for one thread that asks very often: `batch` are taken at once and spent from its hand. Not of a bucket
+        on a board.
+
+        Args:
+            batch: Units at a time; others may be rejected while they lie here.
+            lifetime: Those that are not spent so long after they were taken go back.
+
+        Raises:
+            ConfigError: A value is out of its range.
+            TypeError: A value has the wrong type, or the bucket is on a board.
+        """
+        return self._limiter.lease(batch, lifetime)
 
     def drain(self) -> None:
         """Empties the bucket: say, when the callee answers that it has had too much."""

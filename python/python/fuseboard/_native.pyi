@@ -1,5 +1,5 @@
-"""The compiled part. `Permit`, `ConcurrencyPermit`, `CoDel`, `Reservation`, `RetryBudget`, `ManualClock` and `Window`
-are public."""
+"""The compiled part. `Permit`, `ConcurrencyPermit`, `CoDel`, `Reservation`, `RetryBudget`, `ManualClock`, `TokenLease` and
+`Window` are public."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -35,6 +35,7 @@ __all__ = [
     "Reservation",
     "RetryBudget",
     "Throttle",
+    "TokenLease",
     "Window",
     "call",
     "guarded",
@@ -277,6 +278,8 @@ class RateLimiter:
         per: float | timedelta,
         burst: int,
         clock: Callable[[], int] | None,
+        warm_up: float | timedelta | None,
+        cold_factor: int | None,
     ) -> RateLimiter: ...
     @staticmethod
     def leaky_bucket(
@@ -315,6 +318,7 @@ class RateLimiter:
     @staticmethod
     def raised(_held: object, _exception: BaseException) -> None: ...
     def reserve(self, cost: int, max_wait: float | timedelta | None) -> Reservation: ...
+    def lease(self, batch: int, lifetime: float | timedelta) -> TokenLease: ...
     def acquire_up_to(self, max: int) -> int: ...
     def drain(self) -> None: ...
     def refund(self, cost: int) -> None: ...
@@ -337,6 +341,41 @@ class Reservation:
         """Gives the units back, as far as nobody behind relies on them; false when that was done
         before.
         """
+
+@final
+class TokenLease:
+    """Units of a bucket in the hand of one thread, taken some at a time, so that it does not touch what all threads
+    write. The bucket counts them as admitted when they are taken: no more passes than burst and rate allow.
+
+    `with bucket.lease(100, 0.01) as lease:` gives back at its end what is left. Forgotten, it does so too, unless the
+    clock is a callable of yours.
+    """
+
+    def try_acquire(self, cost: int | None = None) -> bool:
+        """True when the request is admitted, from the lease as far as it has units. It never waits."""
+
+    def admit(self, cost: int | None = None) -> None:
+        """The same by an exception, which says when to come back.
+
+        Raises:
+            RateLimitedError: Not now, or never with this cost.
+        """
+
+    @property
+    def left(self) -> int:
+        """Units taken and not yet spent."""
+
+    def give_back(self) -> None:
+        """Gives back what is left, less what has flowed in again since it was taken: others may have used that."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> Literal[False]: ...
 
 @final
 class Keyed:

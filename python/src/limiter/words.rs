@@ -4,7 +4,7 @@
 use crate::clock::{Precision, system_now};
 use fuseboard_core::{
     ConfigError, FixedWindowRateLimiter, LeakyBucket, Nanos, Rate, Reason, Rejected, Reservation,
-    SlidingCounterRateLimiter, SlidingWindowRateLimiter, TokenBucketRateLimiter,
+    SlidingCounterRateLimiter, SlidingWindowRateLimiter, TokenBucketRateLimiter, WarmUp,
 };
 
 /// Boxed: the core may align them more strictly than Python allocates objects. A sliding log has the smallest of a few
@@ -49,8 +49,24 @@ fn narrow(cost: u64) -> Result<u32, Rejected> {
 impl Words {
     pub(super) const LARGEST_LOG: u32 = 8192;
 
-    pub(super) fn token_bucket(rate: Rate, burst: u64) -> Result<Self, ConfigError> {
-        TokenBucketRateLimiter::try_new(rate, burst).map(|words| Self::TokenBucket(Box::new(words)))
+    pub(super) fn token_bucket(
+        rate: Rate,
+        burst: u64,
+        warm_up: Option<WarmUp>,
+    ) -> Result<Self, ConfigError> {
+        let words = match warm_up {
+            None => TokenBucketRateLimiter::try_new(rate, burst),
+            Some(warm_up) => TokenBucketRateLimiter::try_with_warm_up(rate, burst, warm_up),
+        };
+        words.map(|words| Self::TokenBucket(Box::new(words)))
+    }
+
+    /// A token bucket that is not on a board.
+    pub(super) fn own_bucket(&self) -> Option<&TokenBucketRateLimiter> {
+        match self {
+            Self::TokenBucket(words) => Some(words),
+            _ => None,
+        }
     }
 
     pub(super) fn leaky_bucket(rate: Rate, queue: u64) -> Result<Self, ConfigError> {
