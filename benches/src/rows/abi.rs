@@ -2,6 +2,7 @@
 
 use crate::rows::breaker::SHARED;
 use crate::rows::{Row, START, Target, Who, Worker, groups, repeat_in_time, share};
+use fuseboard::Nanos;
 use fuseboard_ffi::breaker::making::fb_breaker_new;
 use fuseboard_ffi::breaker::{fb_breaker, fb_breaker_settle_at, fb_breaker_try_acquire_at};
 use fuseboard_ffi::config::{fb_breaker_config, fb_breaker_config_init};
@@ -44,26 +45,47 @@ fn succeed(threads: usize) -> Vec<Worker> {
     share(threads, Breaker(breaker), |breaker| {
         let mut now = START;
         move |times| {
-            let breaker = black_box(breaker.0.cast_const());
-            let try_acquire: unsafe extern "C" fn(_, _, _, _) -> _ =
-                black_box(fb_breaker_try_acquire_at);
-            let settle: unsafe extern "C" fn(_, _, _, _) -> _ = black_box(fb_breaker_settle_at);
-            let mut permit = fb_permit { opaque_: [0; 2] };
-            repeat_in_time(times, &mut now, |now| {
-                // SAFETY: a live breaker and a permit that only this thread has.
-                unsafe {
-                    let asked = try_acquire(breaker, now.get(), &raw mut permit, null_mut());
-                    if asked != fb_status::FB_OK {
-                        return asked;
-                    }
-                    settle(
-                        breaker,
-                        &raw mut permit,
-                        fb_outcome::FB_SUCCESS as i32,
-                        now.get(),
-                    )
-                }
-            });
+            let library = black_box((
+                breaker.0.cast_const(),
+                fb_breaker_try_acquire_at as TryAcquire,
+                fb_breaker_settle_at as Settle,
+            ));
+            // SAFETY: a live breaker.
+            unsafe { call(library, times, &mut now) };
         }
     })
+}
+
+type TryAcquire =
+    unsafe extern "C" fn(*const fb_breaker, u64, *mut fb_permit, *mut u64) -> fb_status;
+type Settle = unsafe extern "C" fn(*const fb_breaker, *mut fb_permit, i32, u64) -> fb_status;
+
+/// The loop of a C program. A function of its own: what `black_box` gave stays in memory where it was given, and would be read again
+/// for each call.
+///
+/// # Safety
+///
+/// The breaker is live.
+#[inline(never)]
+unsafe fn call(
+    (breaker, try_acquire, settle): (*const fb_breaker, TryAcquire, Settle),
+    times: u64,
+    now: &mut Nanos,
+) {
+    let mut permit = fb_permit { opaque_: [0; 2] };
+    repeat_in_time(times, now, |now| {
+        // SAFETY: a live breaker, by the caller's promise, and a permit that only this thread has.
+        unsafe {
+            let asked = try_acquire(breaker, now.get(), &raw mut permit, null_mut());
+            if asked != fb_status::FB_OK {
+                return asked;
+            }
+            settle(
+                breaker,
+                &raw mut permit,
+                fb_outcome::FB_SUCCESS as i32,
+                now.get(),
+            )
+        }
+    });
 }
