@@ -2,9 +2,9 @@
 
 mod part;
 
-use part::{Held, Part, part};
+pub(crate) use part::{Held, Kept, Part, part};
 
-use crate::gate::Gate;
+use crate::gate::{Gate, forgotten};
 use fuseboard_core::Rejected;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -139,15 +139,6 @@ impl Drop for AdmissionPermit {
         if held.is_empty() {
             return;
         }
-        // Where the interpreter is going down, nobody is left to be told.
-        Python::try_attach(|py| {
-            let in_flight = PyErr::take(py);
-            if let Err(stop) = self.admission.get().undo(py, held) {
-                stop.write_unraisable(py, None);
-            }
-            if let Some(exception) = in_flight {
-                exception.restore(py);
-            }
-        });
+        forgotten(self.admission.get(), held);
     }
 }

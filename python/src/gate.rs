@@ -63,6 +63,20 @@ pub(crate) fn pass<'py, G: Gate>(
     }
 }
 
+/// What an object held that nobody settled is undone while it goes.
+pub(crate) fn forgotten<G: Gate>(gate: &G, held: G::Held) {
+    // Where the interpreter is going down, nobody is left to be told.
+    Python::try_attach(|py| {
+        let in_flight = PyErr::take(py);
+        if let Err(stop) = gate.undo(py, held) {
+            stop.write_unraisable(py, None);
+        }
+        if let Some(exception) = in_flight {
+            exception.restore(py);
+        }
+    });
+}
+
 /// A call that was admitted. Dropped, which only a panic does, it is undone.
 struct InFlight<'a, 'py, G: Gate> {
     gate: &'a G,
@@ -98,7 +112,8 @@ macro_rules! of_policy {
                 $crate::concurrency::Concurrency,
                 $crate::adaptive::Adaptive,
                 $crate::shedding::PrioritizedLimit,
-                $crate::throttle::Throttle
+                $crate::throttle::Throttle,
+                $crate::shadow::Shadow
             ],
             $policy, $found: $class => $operation, _ => $other
         )

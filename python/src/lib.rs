@@ -23,6 +23,7 @@ mod permit;
 #[cfg(feature = "redis")]
 mod redis;
 mod settling;
+mod shadow;
 mod shedding;
 mod states;
 mod throttle;
@@ -64,6 +65,8 @@ mod _native {
     #[cfg(feature = "redis")]
     #[pymodule_export]
     use crate::redis::{RedisEngine, RedisRateLimiter, RedisRequest};
+    #[pymodule_export]
+    use crate::shadow::{Shadow, ShadowPermit};
     #[pymodule_export]
     use crate::shedding::{CoDel, LoadShedding, PrioritizedLimit};
     #[pymodule_export]

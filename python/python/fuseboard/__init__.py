@@ -58,6 +58,7 @@ from ._pipeline import Pipeline
 from ._policy import Policy
 from ._rate_limit import RateLimit
 from ._retry import Backoff, Retry
+from ._shadow import Shadow
 from ._shedding import LoadShedding, PrioritizedLimit
 from ._throttle import ClientThrottle
 from ._timeout import Timeout
@@ -109,6 +110,7 @@ __all__ = [
     "Retry",
     "RetryBudget",
     "Settings",
+    "Shadow",
     "SlidingCounterRateLimiter",
     "SlidingWindowRateLimiter",
     "Snapshot",

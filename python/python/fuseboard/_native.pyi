@@ -34,6 +34,8 @@ __all__ = [
     "RedisRequest",
     "Reservation",
     "RetryBudget",
+    "Shadow",
+    "ShadowPermit",
     "Throttle",
     "TokenLease",
     "Window",
@@ -501,6 +503,17 @@ class CoDel:
         """
 
 @final
+class Shadow:
+    def __new__(cls, policy: _Part) -> Self: ...
+    def start(self) -> ShadowPermit: ...
+    def returned(self, held: ShadowPermit, result: object) -> None: ...
+    def raised(self, held: ShadowPermit, exception: BaseException) -> None: ...
+    def would_reject(self, reason: str) -> int: ...
+
+@final
+class ShadowPermit: ...
+
+@final
 class Throttle:
     def __new__(
         cls,
@@ -553,7 +566,7 @@ class RedisRequest:
     def cancel(self) -> None: ...
 
 _Part: TypeAlias = (
-    Breaker | RateLimiter | Concurrency | Adaptive | PrioritizedLimit | Throttle
+    Breaker | RateLimiter | Concurrency | Adaptive | PrioritizedLimit | Throttle | Shadow
 )
 
 @final

@@ -7,30 +7,20 @@ from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
 from . import _native
-from ._adaptive import AdaptiveLimit
 from ._breaker import CircuitBreaker
-from ._concurrency import ConcurrencyLimit
 from ._decorate import decorate
 from ._errors import ConfigError
 from ._fallback import Fallback
 from ._limiter import RateLimiter, SlidingWindowRateLimiter
 from ._policy import Policy
 from ._retry import Retry
-from ._shedding import PrioritizedLimit
-from ._throttle import ClientThrottle
+from ._shadow import Shadow, Shadowed, native_of
 from ._timeout import Timeout
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-Admission: TypeAlias = (
-    CircuitBreaker
-    | RateLimiter
-    | ConcurrencyLimit
-    | AdaptiveLimit
-    | PrioritizedLimit
-    | ClientThrottle
-)
+Admission: TypeAlias = Shadowed | Shadow[Any]
 """A policy that decides whether the call is made."""
 
 
@@ -108,8 +98,9 @@ def _check(policies: tuple[object, ...]) -> None:
     if not policies:
         raise ConfigError("pipeline", "pipeline has no policy; allowed: at least 1")
     retries = 0
+    policies = tuple(map(_in_earnest, policies))
     for place, policy in enumerate(policies):
-        if not isinstance(policy, Policy | Admission):
+        if not isinstance(policy, (Policy, Shadowed)):
             raise TypeError(f"a policy must be one of this package, not {type(policy).__name__}")
         outside = policies[:place]
         if isinstance(policy, Fallback) and any(
@@ -140,9 +131,10 @@ def _together(group: list[Admission]) -> list[_Layer]:
     if len(group) < 2:
         return list(group)
     # What cannot be given back is asked last.
-    ordered = sorted(group, key=lambda policy: isinstance(policy, SlidingWindowRateLimiter))
-    return [partial(decorate, gate=_native.Admission(tuple(map(_native_of, ordered))))]
+    ordered = sorted(group, key=lambda policy: isinstance(_in_earnest(policy), SlidingWindowRateLimiter))
+    return [partial(decorate, gate=_native.Admission(tuple(map(native_of, ordered))))]
 
 
-def _native_of(policy: Admission) -> _native._Part:
-    return policy._limiter if isinstance(policy, RateLimiter) else policy._core
+def _in_earnest(policy: object) -> object:
+    # One that only observes stands where it would stand to decide.
+    return policy.policy if isinstance(policy, Shadow) else policy

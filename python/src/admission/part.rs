@@ -13,6 +13,8 @@ pub(crate) enum Held {
     Started(Nanos),
     /// Which of them all is no matter.
     Unit,
+    /// A policy in shadow would have rejected the call.
+    Nothing,
 }
 
 /// What a class of policies gives, among what others give.
