@@ -1,6 +1,7 @@
 //! What operators see: logs ([`log`]), traces ([`trace`]), and the numbers of the event store and what follows it ([`lane`]), beside what
 //! the policies count anyway. All of it stands on the operations port or goes to a collector; nothing of it on the clients' port.
 
+mod duration;
 pub mod lane;
 pub mod log;
 pub mod trace;
@@ -10,6 +11,8 @@ use std::sync::Arc;
 use fuseboard::telemetry::{Endpoints, Health, Registry, Telemetry, TelemetryOptions};
 
 use crate::settings::{LogFormat, Role};
+
+pub use duration::{APPEND_BUCKETS, AppendDuration};
 
 /// What everything in the process reports to.
 #[derive(Clone)]

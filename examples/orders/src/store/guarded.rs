@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fuseboard::{
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::event::{Appended, CommandResult, Heads, NewEvent, StoreError, StoredEvent};
 use super::{EventStore, Snapshot, SnapshotStore};
-use crate::observe::trace;
+use crate::observe::{AppendDuration, trace};
 
 /// How a store is guarded.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,6 +73,7 @@ pub struct GuardedStore {
     breaker: CircuitBreaker,
     places: ConcurrencyQueue,
     counters: Counters,
+    durations: AppendDuration,
 }
 
 /// A conflict is an answer like any other.
@@ -146,6 +147,7 @@ impl GuardedStore {
             breaker,
             places,
             counters: Counters::default(),
+            durations: AppendDuration::register(),
         })
     }
 
@@ -220,10 +222,14 @@ impl EventStore for GuardedStore {
         events: &[NewEvent],
         result: Option<&CommandResult>,
     ) -> Result<Appended, StoreError> {
+        let begun = Instant::now();
         let appended = self
             .write(|| self.events.append(stream, expected_version, events, result))
             .instrument(trace::appending(stream, events.len()))
-            .await?;
+            .await;
+        self.durations
+            .record(begun.elapsed(), appended.as_ref().err());
+        let appended = appended?;
         self.counters.appends.fetch_add(1, Ordering::Relaxed);
         self.counters
             .events

@@ -9,7 +9,11 @@ use axum::extract::State;
 use http::Uri;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::Metric;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use orders::observe::APPEND_BUCKETS;
 use prost::Message;
 
 use crate::program::{Service, pay_for_a_lamp};
@@ -17,7 +21,7 @@ use crate::program::{Service, pay_for_a_lamp};
 #[derive(Clone, Default)]
 struct Received {
     spans: Arc<Mutex<Vec<Span>>>,
-    metrics: Arc<Mutex<Vec<String>>>,
+    metrics: Arc<Mutex<Vec<Metric>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -40,10 +44,7 @@ async fn receive(State(received): State<Received>, uri: Uri, body: Bytes) {
                 .resource_metrics
                 .into_iter()
                 .flat_map(|own| own.scope_metrics);
-            let metrics = scopes
-                .flat_map(|scope| scope.metrics)
-                .map(|metric| metric.name);
-            lock(&received.metrics).extend(metrics);
+            lock(&received.metrics).extend(scopes.flat_map(|scope| scope.metrics));
         }
         _ => {}
     }
@@ -121,6 +122,37 @@ async fn o6_a_trace_leads_from_the_request_to_the_append_and_whoever_handles_the
         "orders.projection.lag.time",
         "fuseboard.calls",
     ] {
-        assert!(metrics.iter().any(|own| own == name), "{name}: {metrics:?}");
+        assert!(metrics.iter().any(|own| own.name == name), "{name}");
     }
+    assert_durations(&metrics);
+}
+
+/// Each append that was stored is in a bucket, and none has an error.
+fn assert_durations(metrics: &[Metric]) {
+    let number = |name: &str| {
+        let last = metrics.iter().rfind(|own| own.name == name);
+        last.unwrap_or_else(|| panic!("no {name}"))
+    };
+    let Some(Data::Sum(appends)) = &number("orders.eventstore.appends").data else {
+        panic!("a counter");
+    };
+    let Some(Value::AsDouble(appends)) = appends.data_points[0].value else {
+        panic!("a number");
+    };
+    let durations = number("orders.eventstore.append.duration");
+    assert_eq!(durations.unit, "s");
+    let Some(Data::Histogram(durations)) = &durations.data else {
+        panic!("a histogram: {durations:?}");
+    };
+    let [point] = &durations.data_points[..] else {
+        panic!("one series: {durations:?}");
+    };
+    assert!(point.attributes.is_empty(), "{point:?}");
+    assert_eq!(point.explicit_bounds, APPEND_BUCKETS);
+    assert_eq!(point.count, appends as u64, "{point:?}");
+    assert!(point.count >= 3, "created, asked for, paid: {point:?}");
+    assert_eq!(point.bucket_counts.iter().sum::<u64>(), point.count);
+    let (least, most) = (point.min.unwrap_or_default(), point.max.unwrap_or_default());
+    // Seconds: a disk takes more than a microsecond, and the store's policies allow no more than four seconds.
+    assert!(1e-6 < least && least <= most && most < 4.5, "{point:?}");
 }
