@@ -64,7 +64,7 @@ mod _native {
     use crate::permit::Permit;
     #[cfg(feature = "redis")]
     #[pymodule_export]
-    use crate::redis::{RedisEngine, RedisRateLimiter, RedisRequest};
+    use crate::redis::{RedisConcurrency, RedisEngine, RedisPlace, RedisRateLimiter, RedisRequest};
     #[pymodule_export]
     use crate::shadow::{Shadow, ShadowPermit};
     #[pymodule_export]

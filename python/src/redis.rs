@@ -1,11 +1,15 @@
 //! `fuseboard.redis`: the adapter's limits among hosts. Requests travel on threads of this module, without Python's lock.
 
+mod concurrency;
 mod engine;
 mod limiter;
 mod process;
+mod travel;
 
+pub(crate) use concurrency::{RedisConcurrency, RedisPlace};
 pub(crate) use engine::RedisEngine;
-pub(crate) use limiter::{RedisRateLimiter, RedisRequest};
+pub(crate) use limiter::RedisRateLimiter;
+pub(crate) use travel::RedisRequest;
 
 use crate::errors;
 use fuseboard::redis::SetUpError;

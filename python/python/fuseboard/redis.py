@@ -9,8 +9,7 @@ longer than the engine's deadline. Without an engine the failure policy decides.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
@@ -18,13 +17,15 @@ from typing import Any, Literal, TypeAlias, cast
 from . import _native
 from ._arguments import instance, text
 from ._durations import Duration, as_seconds
-from ._errors import RateLimitedError, RejectedError
-from ._events import CircuitState
+from ._engine import Engine, EngineUnavailableError, answered, core_of
+from ._errors import RateLimitedError
 from ._limiter import _refill
+from ._places import ConcurrencyLimit, Place
 from ._policy import Policy
 from ._runtime import under_asyncio
 
 __all__ = [
+    "ConcurrencyLimit",
     "Decision",
     "Engine",
     "EngineUnavailableError",
@@ -32,21 +33,12 @@ __all__ = [
     "FixedWindowRateLimiter",
     "Lease",
     "LocalShare",
+    "Place",
     "RateLimiter",
     "SlidingCounterRateLimiter",
     "SlidingWindowRateLimiter",
     "TokenBucketRateLimiter",
 ]
-
-
-class EngineUnavailableError(RejectedError):
-    """The engine was away, and the failure policy denied: to HTTP that is 503, not 429."""
-
-    _what = "rate limiter"
-
-    def __str__(self) -> str:
-        what = f"{self._what} {self.name!r}" if self.name else self._what
-        return f"{what}: its engine is away and the failure policy denies; retry after {self.retry_after:.9g} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,33 +94,6 @@ class Lease:
     """The engine is asked for a key at most once in it; 0 to 10 s."""
 
 
-class Engine:
-    """A server or cluster, shared by all limiters of the process. A forked child makes connections of its own.
-
-    Args:
-        url: `redis://[[user]:password@]host[:port][/database]`, or several: nodes of one cluster.
-        deadline: No request waits longer; 1 ms to 10 s.
-
-    Raises:
-        ConfigError: The address is none, or the deadline out of its range. Nothing is connected yet.
-    """
-
-    __slots__ = ("__weakref__", "_core")
-
-    def __init__(self, url: str | Sequence[str], *, deadline: Duration = 0.05) -> None:
-        urls = [url] if isinstance(url, str) else [text("url", one) for one in url]
-        self._core = _native.RedisEngine(urls, deadline)
-
-    @property
-    def state(self) -> CircuitState:
-        """Of the breaker before it: open after five failures of ten, and then no request waits."""
-        return self._core.state()
-
-    def __repr__(self) -> str:
-        # Its address may hold a password.
-        return f"<Engine {self.state}>"
-
-
 class RateLimiter:
     """What these limiters have in common; make one of its kinds."""
 
@@ -161,16 +126,7 @@ class RateLimiter:
             import anyio.to_thread
 
             return await anyio.to_thread.run_sync(self.check, key, cost)
-        loop = asyncio.get_running_loop()
-        decided: asyncio.Future[_native._Decided] = loop.create_future()
-        begun = self._core.begin(key, cost, partial(_tell, loop, decided))
-        if isinstance(begun, tuple):
-            return Decision(*begun)
-        try:
-            return Decision(*await decided)
-        except asyncio.CancelledError:
-            begun.cancel()
-            raise
+        return Decision(*await answered(partial(self._core.begin, key, cost)))
 
     def allow(self, key: str, cost: int = 1) -> bool:
         """`check(key, cost).is_allowed`."""
@@ -221,23 +177,6 @@ class RateLimiter:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name!r}>"
-
-
-def _tell(
-    loop: asyncio.AbstractEventLoop,
-    decided: asyncio.Future[_native._Decided],
-    fields: _native._Decided,
-) -> None:
-    try:
-        loop.call_soon_threadsafe(_decide, decided, fields)
-    except RuntimeError:
-        # The loop has ended meanwhile, and with it whoever waited.
-        pass
-
-
-def _decide(decided: asyncio.Future[_native._Decided], fields: _native._Decided) -> None:
-    if not decided.done():
-        decided.set_result(fields)
 
 
 class ByKey(Policy):
@@ -298,7 +237,7 @@ class TokenBucketRateLimiter(RateLimiter):
     ) -> None:
         burst = rate if burst is None else burst
         options = _options(on_failure, lease, prefix, remembered_keys)
-        core = _native.RedisRateLimiter.token_bucket(_core_of(engine), rate, per, burst, options)
+        core = _native.RedisRateLimiter.token_bucket(core_of(engine), rate, per, burst, options)
         super().__init__(core, name, _refill(rate, per, burst))
 
 
@@ -320,7 +259,7 @@ class _Windowed(RateLimiter):
         name: str = "",
     ) -> None:
         options = _options(on_failure, lease, prefix, remembered_keys)
-        core = _native.RedisRateLimiter.windowed(_core_of(engine), self._kind, limit, window, options)
+        core = _native.RedisRateLimiter.windowed(core_of(engine), self._kind, limit, window, options)
         super().__init__(core, name, (limit, as_seconds(window)))
 
 
@@ -350,10 +289,6 @@ class FixedWindowRateLimiter(_Windowed):
     __slots__ = ()
 
     _kind = "fixed_window"
-
-
-def _core_of(engine: Engine) -> _native.RedisEngine:
-    return instance("engine", engine, Engine, "an Engine")._core
 
 
 def _options(

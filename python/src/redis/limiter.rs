@@ -3,7 +3,7 @@
 use super::engine::RedisEngine;
 use super::process::{OfProcess, runtime};
 use super::refused;
-use crate::calling;
+use super::travel::begin;
 use crate::config;
 use crate::errors;
 use crate::limiter::quota;
@@ -13,10 +13,7 @@ use fuseboard::redis::{
     SlidingWindowRateLimiter, TokenBucket, TokenBucketRateLimiter,
 };
 use pyo3::prelude::*;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::task::AbortHandle;
 
 /// What is limited.
 enum Algorithm {
@@ -223,27 +220,14 @@ impl RedisRateLimiter {
         cost: &Bound<'_, PyAny>,
         told: Py<PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (limiter, runtime) = (self.limiter(py)?, runtime()?);
-        let cost: u64 = config::integer("cost", cost)?;
-        let _entered = runtime.enter();
-        let mut deciding = Box::pin(async move { limiter.check_many(&key, cost).await });
-        let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(decision) = pin!(&mut deciding).poll(&mut context) {
-            return Ok(fields(decision).into_pyobject(py)?.into_any());
-        }
-        let task = runtime.spawn(async move {
-            let decision = deciding.await;
-            // Where the interpreter is going down, nobody is left to be told.
-            Python::try_attach(|py| {
-                let ended = (fields(decision),)
-                    .into_pyobject(py)
-                    .and_then(|decided| calling::call(told.bind(py), &decided, None));
-                if let Err(error) = ended {
-                    error.write_unraisable(py, Some(told.bind(py)));
-                }
-            });
-        });
-        Ok(Bound::new(py, RedisRequest(task.abort_handle()))?.into_any())
+        let limiter = self.limiter(py)?;
+        let cost = config::integer("cost", cost)?;
+        begin(
+            py,
+            async move { limiter.check_many(&key, cost).await },
+            |py, decision| Ok(fields(decision).into_pyobject(py)?.into_any()),
+            told,
+        )
     }
 
     /// Gives units back; false where the engine could not be told.
@@ -261,17 +245,5 @@ impl RedisRateLimiter {
         let (limiter, runtime) = (self.limiter(py)?, runtime()?);
         py.detach(|| runtime.block_on(async { each!(&limiter, one => one.close().await) }));
         Ok(())
-    }
-}
-
-/// A request on its way.
-#[pyclass(frozen, module = "fuseboard._native")]
-pub(crate) struct RedisRequest(AbortHandle);
-
-#[pymethods]
-impl RedisRequest {
-    /// Nobody waits for it any more; units that it still brings are given back.
-    fn cancel(&self) {
-        self.0.abort();
     }
 }
