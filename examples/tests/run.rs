@@ -59,6 +59,14 @@ const PROGRAMS: &[(&str, &[&str])] = &[
         "chaos",
         &["bare: 20 of 100 failed", "with retries: 0 of 100 failed"],
     ),
+    (
+        "codel",
+        &[
+            "of a burst of 5, 5 were served",
+            "of 60 in a line that stands, ",
+        ],
+    ),
+    ("throttle", &[" requests: ", " accepted"]),
     ("coalesce", &["100 answers of 1 load"]),
     (
         "concurrency",

@@ -18,6 +18,10 @@ pub enum PolicyKind {
     Adaptive,
     /// Load shedding by priority.
     Shedding,
+    /// A queue whose entries are shed when it stands.
+    CoDel,
+    /// Throttling at the client.
+    Throttle,
     /// Tasks or threads of its own.
     Isolation,
     /// A time limit.
@@ -41,6 +45,8 @@ impl PolicyKind {
             Self::Concurrency => "concurrency",
             Self::Adaptive => "adaptive",
             Self::Shedding => "shedding",
+            Self::CoDel => "codel",
+            Self::Throttle => "throttle",
             Self::Isolation => "isolation",
             Self::Timeout => "timeout",
             Self::Retry => "retry",

@@ -12,6 +12,8 @@
 //! | limit how many at once, and wait in line | `ConcurrencyQueue` | `concurrency` |
 //! | find that limit by itself | `AdaptiveLimit` | `adaptive` ¹ |
 //! | reject the less important first | `LoadShedding` | `shedding` ¹ |
+//! | shed what has waited too long | `CoDel` | `shedding` ¹ |
+//! | spare a backend what it would refuse | `ClientThrottle` | `throttle` ¹ |
 //! | end what takes too long | `Timeout` | `timeout` |
 //! | ask again, within a budget | `Retry`, `RetryBudget` | `retry` |
 //! | ask twice, and take the faster answer | `Hedge` | `hedge` |
@@ -95,6 +97,8 @@ mod shedding;
 pub mod telemetry;
 #[cfg(feature = "test-util")]
 pub mod testing;
+#[cfg(feature = "throttle")]
+mod throttle;
 #[cfg(feature = "timeout")]
 mod timeout;
 #[cfg(feature = "tower")]
@@ -125,6 +129,8 @@ pub use coalesce::Coalesce;
 pub use failover::{Failover, FailoverOrder};
 #[cfg(feature = "fallback")]
 pub use fallback::{Fallback, FallbackService, OrElse, OrService, OrValue, Service};
+#[cfg(feature = "throttle")]
+pub use fuseboard_core::ClientThrottleConfig;
 pub use fuseboard_core::State as CircuitState;
 #[cfg(feature = "adaptive")]
 pub use fuseboard_core::{AdaptiveLimitConfig, Algorithm, PriorityShedding};
@@ -159,7 +165,9 @@ pub use retry::{Backoff, Jitter, Retry, RetryBudget, RetryConfig};
 #[cfg(feature = "saga")]
 pub use saga::{Progress, ProgressError, Saga, SagaError};
 #[cfg(feature = "shedding")]
-pub use shedding::{LoadShedding, SheddingPermit};
+pub use shedding::{CoDel, LoadShedding, SheddingPermit};
+#[cfg(feature = "throttle")]
+pub use throttle::{ClientThrottle, ThrottlePermit};
 #[cfg(feature = "timeout")]
 pub use timeout::Timeout;
 

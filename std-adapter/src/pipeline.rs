@@ -47,7 +47,7 @@ use std::sync::Arc;
 /// | `shedding` | what is rejected anyway should cost nothing before |
 /// | `retry` | each attempt asks everything below again, so retries end when the breaker opens, and count against the limits; a rejection by those is repeated after its time |
 /// | `hedge` | a hedged attempt is an attempt, and asks everything below too |
-/// | `breaker`, `rate_limit`, `concurrency` or `adaptive` | side by side they are asked as one, see below |
+/// | `breaker`, `throttle`, `rate_limit`, `concurrency` or `adaptive` | side by side they are asked as one, see below |
 /// | `timeout` of an attempt | a call that hangs is a failure that the breaker counts and the retry repeats |
 /// | `chaos` | it stands for the dependency: whatever it does, everything else sees |
 ///
@@ -56,7 +56,7 @@ use std::sync::Arc;
 ///
 /// # Admission as one
 ///
-/// A breaker, a rate limit and a limit of places that stand side by side admit all together, or it is as if none had been asked: whoever
+/// A breaker, a throttle, a rate limit and a limit of places that stand side by side admit all together, or it is as if none had been asked: whoever
 /// rejects, the places, the tokens and the probe's place are given back. The breaker is looked at first and asked last, so that a limit never costs it a
 /// probe. Where an inner policy rejects before the operation was called, the outer ones are given back too.
 ///

@@ -7,6 +7,8 @@ pub use permit::QueuePermit;
 
 use crate::blocking::block_on;
 use crate::call::{CallError, PolicyKind};
+#[cfg(feature = "shedding")]
+use crate::shedding::{CoDel, SHED};
 use fuseboard_core::{ConfigError, Reason, Rejected};
 use line::Line;
 use permit::Acquire;
@@ -42,6 +44,8 @@ pub struct ConcurrencyQueue {
     shared: Arc<Shared>,
     max_waiting: usize,
     max_wait: Duration,
+    #[cfg(feature = "shedding")]
+    codel: Option<CoDel>,
 }
 
 #[derive(Debug)]
@@ -90,6 +94,8 @@ impl ConcurrencyQueue {
             }),
             max_waiting: 0,
             max_wait: Duration::MAX,
+            #[cfg(feature = "shedding")]
+            codel: None,
         })
     }
 
@@ -104,6 +110,15 @@ impl ConcurrencyQueue {
     #[must_use]
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = max_wait;
+        self
+    }
+
+    /// Sheds calls whose turn comes too late, while the line stands: see [`CoDel`]. Where the longest wait is what callers bear at worst, this
+    /// keeps the usual one short. Default: nobody is shed.
+    #[cfg(feature = "shedding")]
+    #[must_use]
+    pub fn shed_by(mut self, codel: CoDel) -> Self {
+        self.codel = Some(codel);
         self
     }
 
@@ -129,13 +144,27 @@ impl ConcurrencyQueue {
         if self.max_waiting == 0 {
             return self.try_acquire();
         }
-        let acquire = Acquire::new(&self.shared, self.max_waiting);
+        let waiting = self.join();
         if self.max_wait == Duration::MAX {
-            return acquire.await;
+            return waiting.await;
         }
-        tokio::time::timeout(self.max_wait, acquire)
+        tokio::time::timeout(self.max_wait, waiting)
             .await
             .unwrap_or(Err(FULL))
+    }
+
+    /// Waits for a place for as long as it takes; a place that comes too late goes to the next in line.
+    async fn join(&self) -> Result<QueuePermit, Rejected> {
+        #[cfg(feature = "shedding")]
+        let enqueued = self.codel.as_ref().map(|codel| (codel, codel.stamp()));
+        let permit = Acquire::new(&self.shared, self.max_waiting).await?;
+        #[cfg(feature = "shedding")]
+        if let Some((codel, enqueued)) = enqueued
+            && !codel.is_served(enqueued)
+        {
+            return Err(SHED);
+        }
+        Ok(permit)
     }
 
     /// Takes a place for a call that blocks, putting the thread to sleep.
@@ -143,8 +172,7 @@ impl ConcurrencyQueue {
     /// # Errors
     /// As [`acquire`](Self::acquire).
     pub fn acquire_blocking(&self) -> Result<QueuePermit, Rejected> {
-        let acquire = Acquire::new(&self.shared, self.max_waiting);
-        block_on(acquire, self.max_wait).unwrap_or(Err(FULL))
+        block_on(self.join(), self.max_wait).unwrap_or(Err(FULL))
     }
 
     /// Makes a call when there is a place for it.

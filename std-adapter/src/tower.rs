@@ -20,7 +20,7 @@
 //!
 //! | layer | asks in | `Clone` of its service |
 //! |---|---|---|
-//! | [`BreakerLayer`], [`LimiterLayer`], `AdaptiveLayer`, `SheddingLayer` | `call`: nothing is held before there is a request | shares the policy |
+//! | [`BreakerLayer`], [`LimiterLayer`], `AdaptiveLayer`, `SheddingLayer`, `ThrottleLayer` | `call`: nothing is held before there is a request | shares the policy |
 //! | `ConcurrencyLayer`, `RateLimitLayer` | `poll_ready`: it waits, reserves, and gives back what was not used when it is dropped | shares the policy, reserves nothing |
 //! | `TimeoutLayer`, `ChaosLayer`, `IsolationLayer`, `FallbackLayer` | the response | shares the policy |
 //! | `RetryLayer`, `HedgeLayer`, `FailoverLayer`, `CoalesceLayer`, `PipelineLayer` | the response; always ready, since each attempt waits for the inner service | shares the policy |
@@ -73,6 +73,8 @@ mod retry;
 mod settling;
 #[cfg(feature = "shedding")]
 mod shedding;
+#[cfg(feature = "throttle")]
+mod throttle;
 #[cfg(feature = "timeout")]
 mod timeout;
 
@@ -114,6 +116,8 @@ pub use retry::{Retried, RetryLayer};
 pub use settling::{End, Settle, Settling};
 #[cfg(feature = "shedding")]
 pub use shedding::{Shed, SheddingLayer};
+#[cfg(feature = "throttle")]
+pub use throttle::{ThrottleLayer, Throttled};
 #[cfg(feature = "timeout")]
 pub use timeout::{TimedService, TimeoutLayer};
 

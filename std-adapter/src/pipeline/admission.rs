@@ -1,4 +1,4 @@
-//! [`Admission`]: a breaker, a limit of places and a rate limit, asked as one; the core's order, with waiting.
+//! [`Admission`]: a breaker, a throttle, a limit of places and a rate limit, asked as one; the core's order, with waiting.
 
 use crate::adaptive::{AdaptiveLimit, AdaptivePermit};
 use crate::breaker::CircuitBreaker;
@@ -9,6 +9,7 @@ use crate::pipeline::CallOptions;
 use crate::queue::{ConcurrencyQueue, QueuePermit};
 use crate::rate_limit::{RateLimit, Turn};
 use crate::shedding::{LoadShedding, SheddingPermit};
+use crate::throttle::{ClientThrottle, ThrottlePermit};
 use fuseboard_core::{Outcome, RawPermit, Rejected};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -85,6 +86,7 @@ pub(super) enum Places {
 #[derive(Default)]
 pub(super) struct Admission {
     pub(super) breaker: Option<Box<dyn Gate>>,
+    pub(super) throttle: Option<ClientThrottle>,
     pub(super) places: Option<Places>,
     pub(super) rate: Option<RateLimit>,
 }
@@ -99,6 +101,7 @@ impl Admission {
     ) -> Result<Held<'a>, CallError<E>> {
         let mut held = Held {
             breaker: None,
+            throttle: None,
             place: Place::None,
             turn: None,
             called,
@@ -110,6 +113,10 @@ impl Admission {
             // In earnest: a rejection is counted, and a ramping breaker earns credit by it.
             let permit = breaker.acquire().map_err(by(PolicyKind::Breaker))?;
             held.breaker = Some((&**breaker, permit));
+        }
+        if let Some(throttle) = &self.throttle {
+            let permit = throttle.try_acquire().map_err(by(PolicyKind::Throttle))?;
+            held.throttle = Some(permit);
         }
         held.place = match &self.places {
             None => Place::None,
@@ -149,6 +156,7 @@ impl fmt::Debug for Admission {
                 "breaker",
                 &self.breaker.as_ref().map(|breaker| breaker.name()),
             )
+            .field("throttle", &self.throttle)
             .field("places", &self.places)
             .field("rate", &self.rate)
             .finish()
@@ -166,6 +174,7 @@ enum Place {
 /// What an admitted call holds. Dropped, it gives everything back; tokens only while the operation was not called.
 pub(super) struct Held<'a> {
     breaker: Option<(&'a dyn Gate, RawPermit)>,
+    throttle: Option<ThrottlePermit>,
     place: Place,
     turn: Option<Turn>,
     called: &'a Called<'a>,
@@ -176,6 +185,9 @@ impl Held<'_> {
     pub(super) fn settle(mut self, outcome: Outcome, load: Outcome) {
         if let Some((breaker, permit)) = self.breaker.take() {
             breaker.settle(permit, outcome);
+        }
+        if let Some(permit) = self.throttle.take() {
+            permit.settle(outcome);
         }
         match std::mem::replace(&mut self.place, Place::None) {
             Place::Adaptive(permit) => permit.settle(load),

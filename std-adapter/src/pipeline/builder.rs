@@ -16,6 +16,7 @@ use crate::queue::ConcurrencyQueue;
 use crate::rate_limit::RateLimit;
 use crate::retry::{Retry, RetryConfig};
 use crate::shedding::LoadShedding;
+use crate::throttle::ClientThrottle;
 use crate::timeout::Timeout;
 use fuseboard_core::ConfigError;
 use std::fmt;
@@ -81,6 +82,13 @@ impl<K> PipelineBuilder<K> {
     pub fn breaker<C: Clock + Send + Sync + 'static>(mut self, breaker: CircuitBreaker<C>) -> Self {
         let admission = self.admission(PolicyKind::Breaker, |other| other.breaker.is_none());
         admission.breaker = Some(Box::new(breaker));
+        self
+    }
+
+    /// Throttling at the client: the share of calls that the backend would refuse is not made.
+    pub fn throttle(mut self, throttle: ClientThrottle) -> Self {
+        let admission = self.admission(PolicyKind::Throttle, |other| other.throttle.is_none());
+        admission.throttle = Some(throttle);
         self
     }
 

@@ -77,6 +77,9 @@ pub(super) fn warnings(policies: &[Seen]) -> Box<[OrderWarning]> {
                 (P::Breaker, P::Retry) => {
                     "it counts only the last attempt of each call, and retries go on after failures that should have opened it; usual: retry outside"
                 }
+                (P::Throttle, P::Retry) => {
+                    "it counts only the last attempt of each call, so that retries go on against a backend that refuses them; usual: retry outside"
+                }
                 (P::RateLimit, P::Retry | P::Hedge) => {
                     "further attempts are not limited; usual: rate_limit inside"
                 }

@@ -57,6 +57,13 @@ impl Settle for crate::shedding::SheddingPermit {
     }
 }
 
+#[cfg(feature = "throttle")]
+impl Settle for crate::throttle::ThrottlePermit {
+    fn settle(self, end: End) {
+        self.settle(end.verdict.outcome);
+    }
+}
+
 pin_project! {
     /// The response of a service under a permit. Dropped before its end, the permit is given back.
     #[derive(Debug)]

@@ -4,6 +4,7 @@ mod adaptive;
 mod cache;
 mod chaos;
 mod coalesce;
+mod codel;
 mod drops;
 mod failover;
 mod fallback;
@@ -16,6 +17,7 @@ mod random_pipelines;
 mod rate_limit;
 mod retry;
 mod saga;
+mod throttle;
 mod timeout;
 
 use std::pin::pin;

@@ -3,12 +3,13 @@ use crate::{answer, breaker, rejected_by, script, scripted};
 use fuseboard::testing::Scripted;
 use fuseboard::tower::{
     AdaptiveLayer, BoxError, BreakerLayer, ChaosLayer, FallbackLayer, HedgeLayer, IsolationLayer,
-    PipelineLayer, Refused, RetryLayer, SheddingLayer, TimeoutLayer, refused,
+    PipelineLayer, Refused, RetryLayer, SheddingLayer, ThrottleLayer, TimeoutLayer, refused,
 };
 use fuseboard::{
     AdaptiveLimit, AdaptiveLimitConfig, Algorithm, Backoff, Chaos, ChaosConfig, CircuitState,
-    ConcurrencyQueue, Hedge, LastGood, LoadShedding, NotRepeatable, OrValue, Pipeline, PolicyKind,
-    Retry, RetryConfig, TaskIsolation, Timeout, TokioClock, Verdict,
+    ClientThrottle, ClientThrottleConfig, ConcurrencyQueue, Hedge, LastGood, LoadShedding,
+    NotRepeatable, OrValue, Pipeline, PolicyKind, Retry, RetryConfig, TaskIsolation, Timeout,
+    TokioClock, Verdict,
 };
 use std::time::Duration;
 use tower::{Layer, Service, ServiceExt};
@@ -106,6 +107,37 @@ async fn an_adaptive_limit_learns_from_responses() {
     assert_eq!(rejected_by(&error), Some(PolicyKind::Adaptive));
     assert_eq!(first.await.unwrap().unwrap(), 1);
     assert_eq!(limit.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttle_learns_from_responses_and_not_from_what_is_rejected_inside() {
+    let config = ClientThrottleConfig::new().minimum_requests(10);
+    let throttle = ClientThrottle::with_clock(config, TokioClock).unwrap();
+    let script = script([answer(Ok(1)), answer(Err("overloaded")), Scripted::Hang]);
+    let shedding = LoadShedding::fixed(1, 0.5).unwrap();
+    let service = tower::ServiceBuilder::new()
+        .layer(ThrottleLayer::new(throttle.clone()))
+        .layer(SheddingLayer::new(shedding.clone(), |_: &u32| 255))
+        .layer(TimeoutLayer::new(Timeout::new(STEP).unwrap()))
+        .service(scripted(&script));
+    for expected in [(1, 1), (2, 1), (3, 1)] {
+        let _ = service.clone().oneshot(1).await;
+        assert_eq!(throttle.counts(), expected);
+    }
+    let held = shedding.try_acquire(255).unwrap();
+    let error = service.clone().oneshot(1).await.unwrap_err();
+    assert_eq!(rejected_by(&error), Some(PolicyKind::Shedding));
+    assert_eq!(throttle.counts(), (3, 1));
+    drop(held);
+    for _ in 0..100 {
+        let _ = throttle.call(async { Err::<(), _>(()) }).await;
+    }
+    let mut by_throttle = 0;
+    for _ in 0..20 {
+        let error = service.clone().oneshot(1).await.unwrap_err();
+        by_throttle += usize::from(rejected_by(&error) == Some(PolicyKind::Throttle));
+    }
+    assert!(by_throttle > 10, "{by_throttle}");
 }
 
 #[tokio::test(start_paused = true)]
