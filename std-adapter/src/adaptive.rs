@@ -3,6 +3,7 @@
 use crate::call::{CallError, PolicyKind};
 use crate::classify::{Classify, Verdict};
 use crate::clock::{Clock, MonotonicClock};
+use crate::tally::{Tally, did};
 use fuseboard_core::{
     AdaptiveLimitConfig, ConfigError, Nanos, Outcome, PriorityShedding, Rejected,
 };
@@ -32,6 +33,7 @@ pub struct AdaptiveLimit {
 struct Shared {
     words: fuseboard_core::AdaptiveLimit,
     clock: Box<dyn Clock + Send + Sync>,
+    tally: Tally,
 }
 
 impl AdaptiveLimit {
@@ -55,6 +57,7 @@ impl AdaptiveLimit {
             shared: Arc::new(Shared {
                 words: fuseboard_core::AdaptiveLimit::try_new(config)?,
                 clock: Box::new(clock),
+                tally: Tally::new::<did::Adaptive>(),
             }),
         })
     }
@@ -65,8 +68,8 @@ impl AdaptiveLimit {
     /// All places are taken; there is no telling when one is free.
     pub fn try_acquire(&self) -> Result<AdaptivePermit, Rejected> {
         let started = self.shared.clock.now();
-        self.shared.words.acquire_raw()?;
-        Ok(self.permit(started))
+        let acquired = self.shared.words.acquire_raw();
+        self.counted(acquired.map(|()| started))
     }
 
     /// As [`try_acquire`](Self::try_acquire), for a request of this priority (255 is shed last).
@@ -82,8 +85,8 @@ impl AdaptiveLimit {
         let permit = self
             .shared
             .words
-            .try_acquire_prioritized(shedding, priority, now)?;
-        Ok(self.permit(permit.into_raw()))
+            .try_acquire_prioritized(shedding, priority, now);
+        self.counted(permit.map(fuseboard_core::AdaptivePermit::into_raw))
     }
 
     /// Makes a call: `Ok` is a latency sample, `Err` teaches nothing.
@@ -130,6 +133,11 @@ impl AdaptiveLimit {
         self.shared.words.limit()
     }
 
+    /// What became of those who asked for a place.
+    pub fn tally(&self) -> &Tally {
+        &self.shared.tally
+    }
+
     /// Takes over other settings; what was learnt stays.
     ///
     /// # Errors
@@ -138,11 +146,15 @@ impl AdaptiveLimit {
         self.shared.words.configure(config)
     }
 
-    fn permit(&self, started: Nanos) -> AdaptivePermit {
-        AdaptivePermit {
+    fn counted(&self, started: Result<Nanos, Rejected>) -> Result<AdaptivePermit, Rejected> {
+        self.shared.tally.count(match started {
+            Ok(_) => did::Adaptive::Admitted,
+            Err(_) => did::Adaptive::Rejected,
+        });
+        Ok(AdaptivePermit {
+            started: started?,
             shared: Some(Arc::clone(&self.shared)),
-            started,
-        }
+        })
     }
 }
 

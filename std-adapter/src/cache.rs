@@ -3,6 +3,7 @@
 use crate::call::CallError;
 use crate::clock::{Clock, CoarseClock};
 use crate::fallback::Fallback;
+use crate::tally::{Tally, did};
 use fuseboard_core::{ConfigError, Nanos};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -33,6 +34,7 @@ pub struct LastGood<R, T> {
     max_entries: usize,
     clock: Box<dyn Clock + Send + Sync>,
     entries: Mutex<Entries<R, T>>,
+    tally: Tally,
 }
 
 struct Entries<R, T> {
@@ -79,6 +81,7 @@ impl<R: Clone + Eq + Hash, T: Clone> LastGood<R, T> {
                 answers: HashMap::new(),
                 turns: BTreeMap::new(),
             }),
+            tally: Tally::new::<did::Cache>(),
         })
     }
 
@@ -109,8 +112,22 @@ impl<R: Clone + Eq + Hash, T: Clone> LastGood<R, T> {
     pub fn last(&self, request: &R) -> Option<T> {
         let now = self.clock.now();
         let entries = self.entries();
-        let answer = entries.answers.get(request)?;
-        (now.saturating_sub(answer.stored) <= self.max_age).then(|| answer.value.clone())
+        let Some(answer) = entries.answers.get(request) else {
+            self.tally.count(did::Cache::Missing);
+            return None;
+        };
+        let is_good = now.saturating_sub(answer.stored) <= self.max_age;
+        self.tally.count(if is_good {
+            did::Cache::Found
+        } else {
+            did::Cache::Stale
+        });
+        is_good.then(|| answer.value.clone())
+    }
+
+    /// What its look-ups found.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries<R, T>> {

@@ -4,7 +4,7 @@ use fuseboard_core::{Reason, Rejected};
 use std::fmt;
 use std::time::Duration;
 
-/// Which policy spoke.
+/// Which policy it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PolicyKind {
@@ -34,6 +34,14 @@ pub enum PolicyKind {
     Failover,
     /// Faults made on purpose.
     Chaos,
+    /// What stands in for an answer.
+    Fallback,
+    /// The last good answers.
+    Cache,
+    /// Equal calls made once.
+    Coalesce,
+    /// Steps that are undone.
+    Saga,
 }
 
 impl PolicyKind {
@@ -53,6 +61,10 @@ impl PolicyKind {
             Self::Hedge => "hedge",
             Self::Failover => "failover",
             Self::Chaos => "chaos",
+            Self::Fallback => "fallback",
+            Self::Cache => "cache",
+            Self::Coalesce => "coalesce",
+            Self::Saga => "saga",
         }
     }
 }

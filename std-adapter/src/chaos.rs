@@ -2,6 +2,7 @@
 
 use crate::call::CallError;
 use crate::random::Draws;
+use crate::tally::{Tally, did};
 use fuseboard_core::ConfigError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ struct Shared {
     config: ChaosConfig,
     draws: Draws,
     is_on: std::sync::atomic::AtomicBool,
+    tally: Tally,
 }
 
 impl Chaos {
@@ -68,6 +70,7 @@ impl Chaos {
                 draws: Draws::new(config.seed),
                 config,
                 is_on: false.into(),
+                tally: Tally::new::<did::Chaos>(),
             }),
         })
     }
@@ -98,6 +101,11 @@ impl Chaos {
         operation.await.map_err(CallError::OperationFailed)
     }
 
+    /// What it did to calls while it was on.
+    pub fn tally(&self) -> &Tally {
+        &self.shared.tally
+    }
+
     /// Does its worst.
     pub(crate) async fn strike<E>(&self) -> Result<(), CallError<E>> {
         if !self.is_on() {
@@ -112,6 +120,11 @@ impl Chaos {
         );
         let max_delay = u64::try_from(config.max_delay.as_nanos()).unwrap_or(u64::MAX);
         let delay = Duration::from_nanos(draws.between(0, max_delay));
+        self.shared.tally.count(match (hangs, faults) {
+            (true, _) => did::Chaos::Hung,
+            (_, true) => did::Chaos::Injected,
+            _ => did::Chaos::Passed,
+        });
         if hangs {
             return std::future::pending().await;
         }

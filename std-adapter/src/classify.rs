@@ -2,14 +2,24 @@
 
 #[cfg(feature = "http")]
 mod http;
-#[cfg(any(feature = "fallback", feature = "retry", feature = "tower"))]
+#[cfg(any(
+    feature = "failover",
+    feature = "fallback",
+    feature = "retry",
+    feature = "tower"
+))]
 mod judge;
 mod status;
 mod verdict;
 
 #[cfg(feature = "http")]
 pub use http::{ByGrpcStatus, ByHttpStatus, retry_after};
-#[cfg(any(feature = "fallback", feature = "retry", feature = "tower"))]
+#[cfg(any(
+    feature = "failover",
+    feature = "fallback",
+    feature = "retry",
+    feature = "tower"
+))]
 pub(crate) use judge::judge;
 pub use status::{GrpcCode, is_idempotent};
 pub use verdict::Verdict;

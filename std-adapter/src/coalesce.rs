@@ -1,5 +1,6 @@
 //! [`Coalesce`]: equal calls at the same time are made once.
 
+use crate::tally::{Tally, did};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
@@ -28,6 +29,7 @@ use tokio::sync::watch;
 /// When the call that was made is dropped or panics, one of those that wait makes its own. A clone is another handle of the same calls.
 pub struct Coalesce<K, V> {
     calls: Arc<Mutex<HashMap<K, watch::Receiver<Option<V>>>>>,
+    tally: Tally,
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> Coalesce<K, V> {
@@ -35,6 +37,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Coalesce<K, V> {
     pub fn new() -> Self {
         Self {
             calls: Arc::default(),
+            tally: Tally::new::<did::Coalesce>(),
         }
     }
 
@@ -44,7 +47,9 @@ impl<K: Clone + Eq + Hash, V: Clone> Coalesce<K, V> {
             let known = self.calls().get(&key).cloned();
             let Some(mut under_way) = known else {
                 if let Some(leader) = self.lead(&key) {
-                    return leader.make(operation()).await;
+                    let answer = leader.make(operation()).await;
+                    self.tally.count(did::Coalesce::Made);
+                    return answer;
                 }
                 continue;
             };
@@ -52,9 +57,15 @@ impl<K: Clone + Eq + Hash, V: Clone> Coalesce<K, V> {
             if let Ok(answer) = under_way.wait_for(Option::is_some).await
                 && let Some(answer) = answer.clone()
             {
+                self.tally.count(did::Coalesce::Joined);
                 return answer;
             }
         }
+    }
+
+    /// Which of its calls were made.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Calls under way.
@@ -117,6 +128,7 @@ impl<K, V> Clone for Coalesce<K, V> {
     fn clone(&self) -> Self {
         Self {
             calls: Arc::clone(&self.calls),
+            tally: self.tally.clone(),
         }
     }
 }

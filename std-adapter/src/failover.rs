@@ -6,6 +6,7 @@ use crate::breaker::{CircuitBreaker, CircuitBreakerConfig};
 use crate::call::{CallError, PolicyKind};
 use crate::classify::{ByResult, Classify, judge};
 use crate::clock::{Clock, CoarseClock};
+use crate::tally::{Tally, did};
 use fuseboard_core::{ConfigError, Reason};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,6 +55,7 @@ pub struct Failover<A, C: Clock = CoarseClock> {
 struct Shared<A, C: Clock> {
     endpoints: Box<[Endpoint<A, C>]>,
     next: AtomicUsize,
+    tally: Tally,
 }
 
 #[derive(Debug)]
@@ -101,6 +103,7 @@ impl<A: AsRef<str>, C: Clock + Clone> Failover<A, C> {
             shared: Arc::new(Shared {
                 endpoints,
                 next: AtomicUsize::new(0),
+                tally: Tally::new::<did::Failover>(),
             }),
             order: FailoverOrder::Preferred,
             max_ejected: 0.5,
@@ -134,6 +137,11 @@ impl<A, C: Clock> Failover<A, C> {
             .endpoints
             .iter()
             .map(|endpoint| &endpoint.breaker)
+    }
+
+    /// What became of its calls, and the endpoints that were asked for them.
+    pub fn tally(&self) -> &Tally {
+        &self.shared.tally
     }
 
     /// Asks the endpoints until one answers; every error is a failure of the endpoint.
@@ -199,6 +207,7 @@ impl<A, C: Clock> Failover<A, C> {
                     continue;
                 }
             };
+            self.shared.tally.attempt();
             let answer = operation(&endpoint.address).await;
             if answer.as_ref().is_err_and(CallError::is_rejected) {
                 drop(permit);
@@ -210,10 +219,21 @@ impl<A, C: Clock> Failover<A, C> {
                 permit.settle(verdict.outcome);
             }
             if !verdict.is_repeatable {
+                self.shared.tally.count(if step == 0 {
+                    did::Failover::First
+                } else {
+                    did::Failover::Other
+                });
                 return answer;
             }
             last = Some(answer);
         }
+        self.shared.tally.count(match &last {
+            Some(answer) if !answer.as_ref().is_err_and(CallError::is_rejected) => {
+                did::Failover::Failed
+            }
+            _ => did::Failover::Rejected,
+        });
         last.unwrap_or(Err(CallError::Rejected {
             policy: PolicyKind::Failover,
             reason: Reason::Open,

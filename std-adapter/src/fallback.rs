@@ -8,6 +8,7 @@ use crate::breaker::CircuitBreaker;
 use crate::call::CallError;
 use crate::classify::{ByResult, Classify, judge};
 use crate::clock::{Clock, CoarseClock};
+use crate::tally::{Tally, did};
 use fuseboard_core::Outcome;
 
 /// Something that answers requests. Every function from a request to a future is one; `&self` in between lets it be a client
@@ -70,6 +71,7 @@ pub struct FallbackService<P, F, K = ByResult, C = CoarseClock> {
     fallback: F,
     breaker: CircuitBreaker<C>,
     classify: K,
+    tally: Tally,
 }
 
 impl<P, F, C: Clock> FallbackService<P, F, ByResult, C> {
@@ -80,6 +82,7 @@ impl<P, F, C: Clock> FallbackService<P, F, ByResult, C> {
             fallback,
             breaker,
             classify: ByResult,
+            tally: Tally::new::<did::Fallback>(),
         }
     }
 }
@@ -92,12 +95,18 @@ impl<P, F, K, C: Clock> FallbackService<P, F, K, C> {
             fallback: self.fallback,
             breaker: self.breaker,
             classify,
+            tally: self.tally,
         }
     }
 
     /// The breaker, for its state, its counts and its manual verbs.
     pub fn breaker(&self) -> &CircuitBreaker<C> {
         &self.breaker
+    }
+
+    /// Who answered its calls.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// The service's answer, or its stand-in's.
@@ -121,11 +130,23 @@ impl<P, F, K, C: Clock> FallbackService<P, F, K, C> {
             _ => judge(&self.classify, &answer).outcome == Outcome::Failure,
         };
         if !is_failure {
+            self.tally.count(did::Fallback::Own);
             if let Ok(value) = &answer {
                 self.fallback.learn(&request, value);
             }
             return answer;
         }
-        self.fallback.answer(request, answer).await
+        let answer = self.fallback.answer(request, answer).await;
+        self.tally.count(stood_in(&answer));
+        answer
+    }
+}
+
+/// Whether the stand-in had an answer.
+pub(crate) fn stood_in<T, E>(answer: &Result<T, E>) -> did::Fallback {
+    if answer.is_ok() {
+        did::Fallback::StandIn
+    } else {
+        did::Fallback::Nothing
     }
 }

@@ -3,6 +3,7 @@
 use crate::call::CallError;
 use crate::classify::{ByResult, Classify, judge};
 use crate::retry::RetryBudget;
+use crate::tally::{Tally, did};
 use fuseboard_core::ConfigError;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -36,6 +37,7 @@ pub struct Hedge {
     delay: Duration,
     max_attempts: u32,
     budget: Option<RetryBudget>,
+    tally: Tally,
 }
 
 impl Hedge {
@@ -55,6 +57,7 @@ impl Hedge {
             delay,
             max_attempts: 2,
             budget: None,
+            tally: Tally::new::<did::Hedge>(),
         })
     }
 
@@ -75,6 +78,11 @@ impl Hedge {
     /// When the next attempt begins.
     pub fn delay(&self) -> Duration {
         self.delay
+    }
+
+    /// What became of its calls, and their attempts.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Makes a call; any error is waited out as long as an attempt is left.
@@ -119,11 +127,16 @@ impl Hedge {
     where
         F: Future<Output = Result<T, CallError<E>>>,
     {
+        let mut attempt = || {
+            self.tally.attempt();
+            operation()
+        };
         if let Some(budget) = &self.budget {
             budget.deposit();
         }
         let mut left = self.max_attempts - 1;
-        let mut attempts = vec![Box::pin(operation())];
+        let mut attempts = vec![(0, Box::pin(attempt()))];
+        let mut begun = 0;
         let mut next = Instant::now() + self.delay;
         loop {
             let ended = if left == 0 {
@@ -132,14 +145,21 @@ impl Hedge {
                 let first = pin!(first(&mut attempts));
                 tokio::time::timeout_at(next, first).await.ok()
             };
-            if let Some(answer) = ended {
+            if let Some((number, answer)) = ended {
+                let did = match number {
+                    _ if begun == 0 => did::Hedge::Alone,
+                    0 => did::Hedge::First,
+                    _ => did::Hedge::Later,
+                };
                 // What was not even called decides nothing while another attempt is under way.
                 let is_rejected = matches!(answer, Err(CallError::Rejected { .. }));
                 let is_final = !judge(classify, &answer).is_repeatable;
                 if is_final && (!is_rejected || attempts.is_empty()) {
+                    self.tally.count(did);
                     return answer;
                 }
                 if attempts.is_empty() && (left == 0 || !self.may_begin()) {
+                    self.tally.count(did);
                     return answer;
                 }
                 if !attempts.is_empty() {
@@ -150,7 +170,8 @@ impl Hedge {
                 continue;
             }
             left -= 1;
-            attempts.push(Box::pin(operation()));
+            begun += 1;
+            attempts.push((begun, Box::pin(attempt())));
             next = Instant::now() + self.delay;
         }
     }
@@ -162,13 +183,13 @@ impl Hedge {
     }
 }
 
-/// The first attempt to end; it is taken out.
-async fn first<F: Future>(attempts: &mut Vec<Pin<Box<F>>>) -> F::Output {
+/// The first attempt to end, and its number; it is taken out.
+async fn first<F: Future>(attempts: &mut Vec<(u32, Pin<Box<F>>)>) -> (u32, F::Output) {
     poll_fn(|context| {
         for index in 0..attempts.len() {
-            if let Poll::Ready(output) = attempts[index].as_mut().poll(context) {
-                drop(attempts.swap_remove(index));
-                return Poll::Ready(output);
+            if let Poll::Ready(output) = attempts[index].1.as_mut().poll(context) {
+                let (number, _) = attempts.swap_remove(index);
+                return Poll::Ready((number, output));
             }
         }
         Poll::Pending

@@ -94,6 +94,7 @@ mod retry;
 mod saga;
 #[cfg(feature = "shedding")]
 mod shedding;
+mod tally;
 pub mod telemetry;
 #[cfg(feature = "test-util")]
 pub mod testing;

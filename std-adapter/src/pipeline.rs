@@ -6,6 +6,7 @@ mod error;
 mod order;
 mod run;
 mod stage;
+mod timer;
 
 pub use builder::PipelineBuilder;
 pub use error::PipelineError;
@@ -13,6 +14,7 @@ pub use order::OrderWarning;
 
 use crate::call::CallError;
 use crate::classify::{ByResult, Classify};
+use crate::tally::Tally;
 use run::Context;
 use stage::Stage;
 use std::fmt;
@@ -144,6 +146,68 @@ impl<K> Pipeline<K> {
         self.run(&self.parts.classify, options, &attempt).await
     }
 
+    /// Makes a call that blocks the thread, also its pauses and its waits in line; `operation` is called once for each attempt, on this
+    /// thread.
+    ///
+    /// A timeout cannot cut a thread off: it ends waits and pauses, and no attempt is begun when it is over, but an operation that ends late
+    /// has ended. Give the operation a time of its own, or a thread that can be left behind (`ThreadIsolation::call_blocking`). A hedge makes
+    /// one attempt. In an async runtime it blocks the thread that others need: use [`call`](Self::call) there.
+    ///
+    /// ```
+    /// use fuseboard::{CircuitBreaker, CircuitBreakerConfig, Pipeline, RetryConfig};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let settings = Pipeline::builder()
+    ///     .retry(RetryConfig::default())
+    ///     .breaker(CircuitBreaker::new("settings", CircuitBreakerConfig::default()))
+    ///     .build()?;
+    /// let text = settings.call_blocking(|| std::fs::read_to_string("Cargo.toml"))?;
+    /// # let _ = text;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    ///
+    /// # Panics
+    /// When the system gives no thread for the timer, which the process's first call of this kind starts.
+    pub fn call_blocking<T, E>(
+        &self,
+        operation: impl Fn() -> Result<T, E> + Sync,
+    ) -> Result<T, CallError<E>>
+    where
+        T: Send,
+        E: Send,
+        K: Classify<T, E> + Sync,
+    {
+        self.call_blocking_with(CallOptions::default(), operation)
+    }
+
+    /// As [`call_blocking`](Self::call_blocking), with a priority and a cost.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    ///
+    /// # Panics
+    /// As `call_blocking`.
+    pub fn call_blocking_with<T, E>(
+        &self,
+        options: CallOptions,
+        operation: impl Fn() -> Result<T, E> + Sync,
+    ) -> Result<T, CallError<E>>
+    where
+        T: Send,
+        E: Send,
+        K: Classify<T, E> + Sync,
+    {
+        timer::block_on(self.call_with(options, || {
+            // On this thread, in the middle of the poll.
+            let result = operation();
+            std::future::ready(result)
+        }))
+    }
+
     /// A call whose attempts may have had the say of other policies, and that is judged by another classification.
     pub(crate) async fn run<T, E, F>(
         &self,
@@ -169,6 +233,11 @@ impl<K> Pipeline<K> {
     #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
     pub(crate) fn classification(&self) -> &K {
         &self.parts.classify
+    }
+
+    /// What its policies count, in order; a breaker's numbers are its own.
+    pub(crate) fn tallies(&self) -> Vec<Tally> {
+        self.parts.stages.iter().flat_map(Stage::tallies).collect()
     }
 
     /// What is doubtful about the order, if anything.

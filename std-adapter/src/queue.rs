@@ -9,6 +9,7 @@ use crate::blocking::block_on;
 use crate::call::{CallError, PolicyKind};
 #[cfg(feature = "shedding")]
 use crate::shedding::{CoDel, SHED};
+use crate::tally::{Tally, did};
 use fuseboard_core::{ConfigError, Reason, Rejected};
 use line::Line;
 use permit::Acquire;
@@ -52,6 +53,7 @@ pub struct ConcurrencyQueue {
 struct Shared {
     places: fuseboard_core::ConcurrencyLimit,
     line: Mutex<Line>,
+    tally: Tally,
 }
 
 impl Shared {
@@ -91,6 +93,7 @@ impl ConcurrencyQueue {
             shared: Arc::new(Shared {
                 places: fuseboard_core::ConcurrencyLimit::try_new(limit)?,
                 line: Mutex::default(),
+                tally: Tally::new::<did::Concurrency>(),
             }),
             max_waiting: 0,
             max_wait: Duration::MAX,
@@ -129,10 +132,13 @@ impl ConcurrencyQueue {
     pub fn try_acquire(&self) -> Result<QueuePermit, Rejected> {
         let line = self.shared.line();
         if !line.is_empty() {
-            return Err(FULL);
+            return Err(self.rejected(FULL));
         }
-        self.shared.places.acquire_raw()?;
+        if let Err(rejected) = self.shared.places.acquire_raw() {
+            return Err(self.rejected(rejected));
+        }
         drop(line);
+        self.shared.tally.count(did::Concurrency::Admitted);
         Ok(QueuePermit::new(Arc::clone(&self.shared)))
     }
 
@@ -150,21 +156,34 @@ impl ConcurrencyQueue {
         }
         tokio::time::timeout(self.max_wait, waiting)
             .await
-            .unwrap_or(Err(FULL))
+            .unwrap_or_else(|_| Err(self.rejected(FULL)))
     }
 
     /// Waits for a place for as long as it takes; a place that comes too late goes to the next in line.
     async fn join(&self) -> Result<QueuePermit, Rejected> {
         #[cfg(feature = "shedding")]
         let enqueued = self.codel.as_ref().map(|codel| (codel, codel.stamp()));
-        let permit = Acquire::new(&self.shared, self.max_waiting).await?;
+        let (permit, has_waited) = Acquire::new(&self.shared, self.max_waiting)
+            .await
+            .map_err(|rejected| self.rejected(rejected))?;
         #[cfg(feature = "shedding")]
         if let Some((codel, enqueued)) = enqueued
             && !codel.is_served(enqueued)
         {
+            self.shared.tally.count(did::Concurrency::Shed);
             return Err(SHED);
         }
+        self.shared.tally.count(if has_waited {
+            did::Concurrency::Waited
+        } else {
+            did::Concurrency::Admitted
+        });
         Ok(permit)
+    }
+
+    fn rejected(&self, rejected: Rejected) -> Rejected {
+        self.shared.tally.count(did::Concurrency::Rejected);
+        rejected
     }
 
     /// Takes a place for a call that blocks, putting the thread to sleep.
@@ -172,7 +191,7 @@ impl ConcurrencyQueue {
     /// # Errors
     /// As [`acquire`](Self::acquire).
     pub fn acquire_blocking(&self) -> Result<QueuePermit, Rejected> {
-        block_on(self.join(), self.max_wait).unwrap_or(Err(FULL))
+        block_on(self.join(), self.max_wait).unwrap_or_else(|| Err(self.rejected(FULL)))
     }
 
     /// Makes a call when there is a place for it.
@@ -203,6 +222,11 @@ impl ConcurrencyQueue {
     /// Places in all.
     pub fn limit(&self) -> u32 {
         self.shared.places.limit()
+    }
+
+    /// What became of those who asked for a place.
+    pub fn tally(&self) -> &Tally {
+        &self.shared.tally
     }
 
     /// Changes the number of places: more of them go to who waits at once; fewer take nothing from calls in flight.

@@ -3,6 +3,7 @@
 use crate::call::{CallError, PolicyKind};
 use crate::clock::Clock;
 use crate::limiter::TokenBucketRateLimiter;
+use crate::tally::{Tally, did};
 use fuseboard_core::{Rejected, Reservation};
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use std::time::Duration;
 pub struct RateLimit {
     bucket: Arc<dyn Bucket>,
     max_wait: Duration,
+    tally: Tally,
 }
 
 /// The bucket, on whichever clock.
@@ -69,6 +71,7 @@ impl RateLimit {
         Self {
             bucket: Arc::new(bucket),
             max_wait: Duration::ZERO,
+            tally: Tally::new::<did::RateLimit>(),
         }
     }
 
@@ -93,7 +96,9 @@ impl RateLimit {
     /// As `acquire`.
     pub fn acquire_blocking(&self, cost: u64) -> Result<(), Rejected> {
         let turn = self.reserve(cost)?;
-        std::thread::sleep(turn.wait());
+        let wait = turn.wait();
+        std::thread::sleep(wait);
+        self.admitted(wait);
         turn.spend();
         Ok(())
     }
@@ -120,11 +125,33 @@ impl RateLimit {
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
+        self.admitted(wait);
         Ok(turn)
     }
 
+    /// What became of those who asked for tokens.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    fn admitted(&self, wait: Duration) {
+        self.tally.count(if wait.is_zero() {
+            did::RateLimit::Admitted
+        } else {
+            did::RateLimit::Waited
+        });
+    }
+
     /// A turn that may lie ahead.
-    pub(crate) fn reserve(&self, cost: u64) -> Result<Turn, Rejected> {
+    fn reserve(&self, cost: u64) -> Result<Turn, Rejected> {
+        let turn = self.taken(cost);
+        if turn.is_err() {
+            self.tally.count(did::RateLimit::Rejected);
+        }
+        turn
+    }
+
+    fn taken(&self, cost: u64) -> Result<Turn, Rejected> {
         // Where nobody waits, nobody relies on what is given back.
         let taken = if self.max_wait.is_zero() {
             self.bucket.take(cost)?;

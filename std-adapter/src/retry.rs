@@ -11,6 +11,7 @@ pub use config::RetryConfig;
 use crate::call::CallError;
 use crate::classify::{ByResult, Classify, judge};
 use crate::random::Draws;
+use crate::tally::{Tally, did};
 use fuseboard_core::ConfigError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,7 @@ use tokio::time::Instant;
 pub struct Retry {
     config: Arc<RetryConfig>,
     draws: Arc<Draws>,
+    tally: Tally,
 }
 
 impl Retry {
@@ -58,12 +60,18 @@ impl Retry {
         Ok(Self {
             draws: Arc::new(Draws::new(config.jitter_seed)),
             config: Arc::new(config),
+            tally: Tally::new::<did::Retry>(),
         })
     }
 
     /// The settings.
     pub fn config(&self) -> &RetryConfig {
         &self.config
+    }
+
+    /// What became of its calls, and their attempts.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Makes a call, and again after each error.
@@ -148,6 +156,7 @@ impl Retry {
         if let Some(budget) = &self.config.budget {
             budget.deposit();
         }
+        self.tally.attempt();
         Pauses {
             retry: self,
             attempts: 1,
@@ -171,13 +180,34 @@ impl Pauses<'_> {
         elapsed: impl FnOnce() -> Duration,
         left: Option<Duration>,
     ) -> Option<Duration> {
+        let next = self.decide(verdict, elapsed, left);
+        match next {
+            Ok(_) => self.retry.tally.attempt(),
+            Err(ended) => self.retry.tally.count(ended),
+        }
+        next.ok()
+    }
+
+    fn decide(
+        &mut self,
+        verdict: crate::Verdict,
+        elapsed: impl FnOnce() -> Duration,
+        left: Option<Duration>,
+    ) -> Result<Duration, did::Retry> {
         let config = &*self.retry.config;
-        if !verdict.is_repeatable || self.attempts >= config.max_attempts {
-            return None;
+        if !verdict.is_repeatable {
+            return Err(if self.attempts == 1 {
+                did::Retry::Once
+            } else {
+                did::Retry::Repeated
+            });
+        }
+        if self.attempts >= config.max_attempts {
+            return Err(did::Retry::Exhausted);
         }
         let asked = verdict.retry_after.unwrap_or_default();
         if asked > config.max_retry_after {
-            return None;
+            return Err(did::Retry::NoTime);
         }
         self.last = config
             .backoff
@@ -185,15 +215,15 @@ impl Pauses<'_> {
         let pause = self.last.max(asked);
         let bound = config.deadline.into_iter().chain(left).min();
         if bound.is_some_and(|bound| elapsed().saturating_add(pause) >= bound) {
-            return None;
+            return Err(did::Retry::NoTime);
         }
         // Asked last: what was not going to happen costs nobody a retry.
         if let Some(budget) = &config.budget
             && budget.withdraw().is_err()
         {
-            return None;
+            return Err(did::Retry::NoBudget);
         }
         self.attempts += 1;
-        Some(pause)
+        Ok(pause)
     }
 }

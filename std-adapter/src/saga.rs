@@ -6,6 +6,7 @@ mod run;
 pub use error::SagaError;
 pub use run::{Progress, ProgressError};
 
+use crate::tally::{Tally, did};
 use std::fmt;
 use std::pin::Pin;
 
@@ -43,6 +44,7 @@ type Action<C, E> = Box<dyn Fn(C) -> Boxed<E> + Send + Sync>;
 /// [`Progress::undo`] of it.
 pub struct Saga<C, E> {
     steps: Vec<Step<C, E>>,
+    tally: Tally,
 }
 
 struct Step<C, E> {
@@ -54,7 +56,15 @@ struct Step<C, E> {
 impl<C: Clone, E> Saga<C, E> {
     /// Without steps yet.
     pub fn new() -> Self {
-        Self { steps: Vec::new() }
+        Self {
+            steps: Vec::new(),
+            tally: Tally::new::<did::Saga>(),
+        }
+    }
+
+    /// How its runs ended.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// A further step and its undo. `context` is cloned for each: an id, or an `Arc`.

@@ -30,6 +30,7 @@ mod registry;
 mod report;
 mod source;
 
+pub use crate::tally::{OUTCOMES, PolicyOutcomes, Tally};
 pub use changes::Change;
 #[cfg(feature = "http-endpoints")]
 pub use http::{Endpoints, Health};
@@ -41,4 +42,6 @@ pub use otel::{
 };
 pub use prometheus::prometheus_text;
 pub use registry::Registry;
-pub use report::{BreakerReport, BucketReport, BudgetReport, LimitReport, Report};
+pub use report::{
+    BreakerReport, BucketReport, BudgetReport, LimitReport, Report, TallyReport, ThrottleReport,
+};

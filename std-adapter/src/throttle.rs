@@ -3,6 +3,7 @@
 use crate::call::{CallError, PolicyKind};
 use crate::classify::{ByResult, Classify};
 use crate::clock::{Clock, CoarseClock};
+use crate::tally::{Tally, did};
 use fuseboard_core::{ClientThrottleConfig, ConfigError, Outcome, Rejected};
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub struct ClientThrottle {
 struct Shared {
     words: fuseboard_core::ClientThrottle,
     clock: Box<dyn Clock + Send + Sync>,
+    tally: Tally,
 }
 
 impl ClientThrottle {
@@ -58,6 +60,7 @@ impl ClientThrottle {
             shared: Arc::new(Shared {
                 words: fuseboard_core::ClientThrottle::try_new(config)?,
                 clock: Box::new(clock),
+                tally: Tally::new::<did::Throttle>(),
             }),
         })
     }
@@ -67,7 +70,16 @@ impl ClientThrottle {
     /// # Errors
     /// It would probably be refused; there is no telling when it would not be.
     pub fn try_acquire(&self) -> Result<ThrottlePermit, Rejected> {
-        self.shared.words.try_acquire(self.shared.clock.now())?;
+        let Shared {
+            words,
+            clock,
+            tally,
+        } = &*self.shared;
+        if let Err(rejected) = words.try_acquire(clock.now()) {
+            tally.count(did::Throttle::Rejected);
+            return Err(rejected);
+        }
+        tally.count(did::Throttle::Admitted);
         Ok(ThrottlePermit {
             shared: Arc::clone(&self.shared),
         })
@@ -100,6 +112,11 @@ impl ClientThrottle {
         let result = operation.await;
         permit.settle(classify.classify(result.as_ref()).outcome);
         result.map_err(CallError::OperationFailed)
+    }
+
+    /// What became of those who asked.
+    pub fn tally(&self) -> &Tally {
+        &self.shared.tally
     }
 
     /// (requests, accepts) in the window now; a rejected call is a request too.
@@ -140,7 +157,7 @@ pub struct ThrottlePermit {
 impl ThrottlePermit {
     /// Success: the backend took the call. Failure: it refused it as too much, or did not answer in time. Ignored: neither.
     pub fn settle(self, outcome: Outcome) {
-        let Shared { words, clock } = &*self.shared;
+        let Shared { words, clock, .. } = &*self.shared;
         match outcome {
             Outcome::Success => words.accepted(clock.now()),
             Outcome::Failure => words.refused(clock.now()),

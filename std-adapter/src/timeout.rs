@@ -1,6 +1,7 @@
 //! [`Timeout`]: a call may take so long.
 
 use crate::call::CallError;
+use crate::tally::{Tally, did};
 use fuseboard_core::ConfigError;
 use std::time::Duration;
 
@@ -23,9 +24,11 @@ use std::time::Duration;
 /// # Cancellation
 ///
 /// Dropped at any point, the operation is dropped with it and nothing is left behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A clone is another handle, which counts with it.
+#[derive(Clone, Debug)]
 pub struct Timeout {
     limit: Duration,
+    tally: Tally,
 }
 
 impl Timeout {
@@ -41,7 +44,10 @@ impl Timeout {
                 "more than 0 s; leave the policy out where there is to be no limit",
             ));
         }
-        Ok(Self { limit })
+        Ok(Self {
+            limit,
+            tally: Tally::new::<did::Timeout>(),
+        })
     }
 
     /// The limit.
@@ -57,9 +63,16 @@ impl Timeout {
         &self,
         operation: impl Future<Output = Result<T, E>>,
     ) -> Result<T, CallError<E>> {
-        match tokio::time::timeout(self.limit, operation).await {
-            Ok(result) => result.map_err(CallError::OperationFailed),
-            Err(_) => Err(CallError::TimedOut { limit: self.limit }),
+        if let Ok(result) = tokio::time::timeout(self.limit, operation).await {
+            self.tally.count(did::Timeout::Ended);
+            return result.map_err(CallError::OperationFailed);
         }
+        self.tally.count(did::Timeout::TimedOut);
+        Err(CallError::TimedOut { limit: self.limit })
+    }
+
+    /// What became of its calls.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 }

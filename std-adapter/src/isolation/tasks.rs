@@ -3,6 +3,7 @@
 use super::trace;
 use crate::call::{CallError, PolicyKind};
 use crate::queue::ConcurrencyQueue;
+use crate::tally::{Tally, did};
 use fuseboard_core::{Reason, Rejected};
 use std::panic::resume_unwind;
 use tokio::runtime::Handle;
@@ -34,6 +35,7 @@ use tokio::task::JoinHandle;
 pub struct TaskIsolation {
     places: ConcurrencyQueue,
     runtime: Handle,
+    tally: Tally,
 }
 
 /// A task that ends with whoever waits for it.
@@ -48,7 +50,11 @@ impl<T> Drop for Owned<T> {
 impl TaskIsolation {
     /// Tasks on `runtime`, as many at once as `places` has.
     pub fn new(places: ConcurrencyQueue, runtime: Handle) -> Self {
-        Self { places, runtime }
+        Self {
+            places,
+            runtime,
+            tally: Tally::new::<did::Isolation>(),
+        }
     }
 
     /// Makes a call on a task of its own.
@@ -63,17 +69,34 @@ impl TaskIsolation {
     {
         let permit = match self.places.acquire().await {
             Ok(permit) => permit,
-            Err(rejected) => return Err(CallError::rejected(PolicyKind::Isolation, rejected)),
+            Err(rejected) => {
+                self.tally.count(did::Isolation::Rejected);
+                return Err(CallError::rejected(PolicyKind::Isolation, rejected));
+            }
         };
         let mut task = Owned(self.runtime.spawn(trace::task(async move {
             let _permit = permit;
             operation.await
         })));
         match (&mut task.0).await {
-            Ok(result) => result.map_err(CallError::OperationFailed),
-            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-            Err(_) => Err(CallError::rejected(PolicyKind::Isolation, SHUT_DOWN)),
+            Ok(result) => {
+                self.tally.count(did::Isolation::Ended);
+                result.map_err(CallError::OperationFailed)
+            }
+            Err(error) if error.is_panic() => {
+                self.tally.count(did::Isolation::Panicked);
+                resume_unwind(error.into_panic())
+            }
+            Err(_) => {
+                self.tally.count(did::Isolation::Rejected);
+                Err(CallError::rejected(PolicyKind::Isolation, SHUT_DOWN))
+            }
         }
+    }
+
+    /// What became of its calls.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Tasks that run now, whoever waits for them.

@@ -2,6 +2,7 @@
 
 use super::trace;
 use crate::call::{CallError, PolicyKind};
+use crate::tally::{Tally, did};
 use fuseboard_core::{ConfigError, Reason, Rejected};
 use std::any::Any;
 use std::io;
@@ -39,6 +40,7 @@ type Caught<T> = Result<T, Box<dyn Any + Send>>;
 #[derive(Clone, Debug)]
 pub struct ThreadIsolation {
     jobs: SyncSender<Job>,
+    tally: Tally,
 }
 
 impl ThreadIsolation {
@@ -59,7 +61,10 @@ impl ThreadIsolation {
                 .name(format!("{name}-{number}"))
                 .spawn(move || work(&queue))?;
         }
-        Ok(Self { jobs })
+        Ok(Self {
+            jobs,
+            tally: Tally::new::<did::Isolation>(),
+        })
     }
 
     /// Makes a call on one of the threads.
@@ -83,8 +88,8 @@ impl ThreadIsolation {
             }
         })?;
         match end.await {
-            Ok(caught) => unwrapped(caught),
-            Err(_) => Err(full()),
+            Ok(caught) => self.unwrapped(caught),
+            Err(_) => Err(self.full()),
         }
     }
 
@@ -111,16 +116,46 @@ impl ThreadIsolation {
             }
         })?;
         match end.recv_timeout(limit) {
-            Ok(caught) => unwrapped(caught),
-            Err(RecvTimeoutError::Timeout) => Err(CallError::TimedOut { limit }),
-            Err(RecvTimeoutError::Disconnected) => Err(full()),
+            Ok(caught) => self.unwrapped(caught),
+            Err(RecvTimeoutError::Timeout) => {
+                self.tally.count(did::Isolation::TimedOut);
+                Err(CallError::TimedOut { limit })
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(self.full()),
         }
     }
 
     fn submit<E>(&self, job: impl FnOnce() + Send + 'static) -> Result<(), CallError<E>> {
         self.jobs
             .try_send(Box::new(job))
-            .map_err(|(TrySendError::Full(_) | TrySendError::Disconnected(_))| full())
+            .map_err(|(TrySendError::Full(_) | TrySendError::Disconnected(_))| self.full())
+    }
+
+    /// What became of its calls.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    fn unwrapped<T, E>(&self, caught: Caught<Result<T, E>>) -> Result<T, CallError<E>> {
+        match caught {
+            Ok(result) => {
+                self.tally.count(did::Isolation::Ended);
+                result.map_err(CallError::OperationFailed)
+            }
+            Err(panic) => {
+                self.tally.count(did::Isolation::Panicked);
+                resume_unwind(panic)
+            }
+        }
+    }
+
+    fn full<E>(&self) -> CallError<E> {
+        self.tally.count(did::Isolation::Rejected);
+        let rejected = Rejected {
+            reason: Reason::Full,
+            retry_after: None,
+        };
+        CallError::rejected(PolicyKind::Isolation, rejected)
     }
 }
 
@@ -134,19 +169,4 @@ fn work(queue: &Mutex<Receiver<Job>>) {
             Err(_) => return,
         }
     }
-}
-
-fn unwrapped<T, E>(caught: Caught<Result<T, E>>) -> Result<T, CallError<E>> {
-    match caught {
-        Ok(result) => result.map_err(CallError::OperationFailed),
-        Err(panic) => resume_unwind(panic),
-    }
-}
-
-fn full<E>() -> CallError<E> {
-    let rejected = Rejected {
-        reason: Reason::Full,
-        retry_after: None,
-    };
-    CallError::rejected(PolicyKind::Isolation, rejected)
 }

@@ -1,5 +1,6 @@
 //! [`ConcurrencyLimit`] and its [`ConcurrencyPermit`].
 
+use crate::tally::{Tally, did};
 use fuseboard_core::{ConfigError, Rejected};
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLimit {
     store: Store,
+    tally: Tally,
 }
 
 /// Where the words are.
@@ -57,6 +59,7 @@ impl ConcurrencyLimit {
         let words = fuseboard_core::ConcurrencyLimit::try_new(limit)?;
         Ok(Self {
             store: Store::Own(Arc::new(words)),
+            tally: Tally::new::<did::Concurrency>(),
         })
     }
 
@@ -65,6 +68,7 @@ impl ConcurrencyLimit {
     pub(crate) fn on_board(slot: crate::board::LimitSlot) -> Self {
         Self {
             store: Store::Board(Arc::new(slot)),
+            tally: Tally::new::<did::Concurrency>(),
         }
     }
 
@@ -82,15 +86,30 @@ impl ConcurrencyLimit {
     /// # Errors
     /// All places are taken; there is no telling when one is free.
     pub fn try_acquire(&self) -> Result<ConcurrencyPermit, Rejected> {
-        let held = match &self.store {
+        match self.held() {
+            Ok(held) => Ok(ConcurrencyPermit { held }),
+            Err(rejected) => {
+                // Admissions are not counted: that would cost as much as the admission.
+                self.tally.count(did::Concurrency::Rejected);
+                Err(rejected)
+            }
+        }
+    }
+
+    fn held(&self) -> Result<Held, Rejected> {
+        Ok(match &self.store {
             Store::Own(words) => {
                 words.acquire_raw()?;
                 Held::Own(Arc::clone(words))
             }
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
             Store::Board(slot) => Held::Board(Arc::clone(slot), slot.acquire()?),
-        };
-        Ok(ConcurrencyPermit { held })
+        })
+    }
+
+    /// How often this process was rejected; admissions are not counted.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Places taken now.

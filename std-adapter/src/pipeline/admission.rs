@@ -9,6 +9,7 @@ use crate::pipeline::CallOptions;
 use crate::queue::{ConcurrencyQueue, QueuePermit};
 use crate::rate_limit::{RateLimit, Turn};
 use crate::shedding::{LoadShedding, SheddingPermit};
+use crate::tally::Tally;
 use crate::throttle::{ClientThrottle, ThrottlePermit};
 use fuseboard_core::{Outcome, RawPermit, Rejected};
 use std::fmt;
@@ -92,6 +93,20 @@ pub(super) struct Admission {
 }
 
 impl Admission {
+    /// What its policies count.
+    pub(super) fn tallies(&self) -> Vec<Tally> {
+        let throttle = self.throttle.as_ref().map(ClientThrottle::tally);
+        let places = self.places.as_ref().map(|places| match places {
+            Places::Limit(limit) => limit.tally(),
+            Places::Queue(queue) => queue.tally(),
+            Places::Adaptive(limit) => limit.tally(),
+            Places::Shedding(shedding) => shedding.tally(),
+        });
+        let rate = self.rate.as_ref().map(RateLimit::tally);
+        let all = throttle.into_iter().chain(places).chain(rate);
+        all.cloned().collect()
+    }
+
     /// All of them, or none. The breaker is looked at first and asked last, as the core's `Admission` does: waiting for the others must not
     /// hold a probe's place, nor must their rejection cost it one.
     pub(super) async fn acquire<'a, E>(

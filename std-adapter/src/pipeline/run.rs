@@ -5,6 +5,7 @@ use crate::classify::{Classify, judge};
 use crate::pipeline::CallOptions;
 use crate::pipeline::admission::{Called, Held};
 use crate::pipeline::stage::Stage;
+use crate::tally::did;
 use fuseboard_core::Outcome;
 use std::pin::Pin;
 use std::time::Duration;
@@ -73,9 +74,21 @@ where
                     deadline,
                     ..context
                 };
-                timeout_at(own.at, run(inner, context, operation))
-                    .await
-                    .unwrap_or(Err(CallError::TimedOut { limit }))
+                let answer = timeout_at(own.at, run(inner, context, operation)).await;
+                let is_over = match &answer {
+                    Err(_) => true,
+                    // An admission inside has cut it off in its name.
+                    Ok(Err(CallError::TimedOut { limit: of })) => {
+                        *of == limit && Instant::now() >= own.at
+                    }
+                    Ok(_) => false,
+                };
+                timeout.tally().count(if is_over {
+                    did::Timeout::TimedOut
+                } else {
+                    did::Timeout::Ended
+                });
+                answer.unwrap_or(Err(CallError::TimedOut { limit }))
             })
         }
         Stage::Retry(_) | Stage::Hedge(_) if !context.options.is_repeatable => {

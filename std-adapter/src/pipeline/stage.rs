@@ -4,6 +4,7 @@ use crate::chaos::Chaos;
 use crate::hedge::Hedge;
 use crate::pipeline::admission::Admission;
 use crate::retry::Retry;
+use crate::tally::Tally;
 use crate::timeout::Timeout;
 
 #[derive(Debug)]
@@ -13,4 +14,17 @@ pub(super) enum Stage {
     Hedge(Hedge),
     Admission(Admission),
     Chaos(Chaos),
+}
+
+impl Stage {
+    /// What its policies count.
+    pub(super) fn tallies(&self) -> Vec<Tally> {
+        match self {
+            Self::Timeout(timeout) => vec![timeout.tally().clone()],
+            Self::Retry(retry) => vec![retry.tally().clone()],
+            Self::Hedge(hedge) => vec![hedge.tally().clone()],
+            Self::Admission(admission) => admission.tallies(),
+            Self::Chaos(chaos) => vec![chaos.tally().clone()],
+        }
+    }
 }

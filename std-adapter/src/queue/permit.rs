@@ -24,7 +24,8 @@ impl Acquire {
 }
 
 impl Future for Acquire {
-    type Output = Result<QueuePermit, Rejected>;
+    /// And whether it was waited for.
+    type Output = Result<(QueuePermit, bool), Rejected>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -43,8 +44,9 @@ impl Future for Acquire {
             return Poll::Pending;
         }
         drop(line);
-        this.ticket = None;
-        Poll::Ready(Ok(QueuePermit::new(Arc::clone(&this.shared))))
+        let has_waited = this.ticket.take().is_some();
+        let permit = QueuePermit::new(Arc::clone(&this.shared));
+        Poll::Ready(Ok((permit, has_waited)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`Progress`], and the way through a saga.
 
 use crate::saga::{Saga, SagaError};
+use crate::tally::did;
 use std::fmt;
 use std::str::FromStr;
 
@@ -95,12 +96,14 @@ impl<C: Clone, E> Saga<C, E> {
         }
         let Some((from, cause)) = failed else {
             record(Progress::Done);
+            self.tally.count(did::Saga::Done);
             return Ok(());
         };
         for (number, step) in self.steps.iter().enumerate().take(from + 1).rev() {
             let progress = Progress::Undoing(number);
             record(progress);
             if let Err(error) = (step.undo)(context.clone()).await {
+                self.tally.count(did::Saga::UndoFailed);
                 return Err(SagaError::UndoFailed {
                     step: step.name,
                     error,
@@ -109,6 +112,7 @@ impl<C: Clone, E> Saga<C, E> {
             }
         }
         record(Progress::Undone);
+        self.tally.count(did::Saga::Undone);
         Err(match cause {
             Some((step, error)) => SagaError::Undone { step, error },
             None => SagaError::UndoneLater,

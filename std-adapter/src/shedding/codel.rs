@@ -2,6 +2,7 @@
 
 use crate::call::{CallError, PolicyKind};
 use crate::clock::{Clock, MonotonicClock};
+use crate::tally::{Tally, did};
 use fuseboard_core::{ConfigError, Nanos, Reason, Rejected};
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub struct CoDel {
 struct Shared {
     words: fuseboard_core::CoDel,
     clock: Box<dyn Clock + Send + Sync>,
+    tally: Tally,
 }
 
 impl CoDel {
@@ -60,6 +62,7 @@ impl CoDel {
             shared: Arc::new(Shared {
                 words: fuseboard_core::CoDel::try_new(target.into(), interval.into())?,
                 clock: Box::new(clock),
+                tally: Tally::new::<did::CoDel>(),
             }),
         })
     }
@@ -72,8 +75,23 @@ impl CoDel {
     /// Whether an entry that is taken out now is to be served; if not, shed it and take out the next.
     #[must_use = "an entry that is not served is shed by the caller"]
     pub fn is_served(&self, enqueued: Nanos) -> bool {
-        let Shared { words, clock } = &*self.shared;
-        words.is_served(enqueued, clock.now())
+        let Shared {
+            words,
+            clock,
+            tally,
+        } = &*self.shared;
+        let is_served = words.is_served(enqueued, clock.now());
+        tally.count(if is_served {
+            did::CoDel::Served
+        } else {
+            did::CoDel::Shed
+        });
+        is_served
+    }
+
+    /// What became of its entries.
+    pub fn tally(&self) -> &Tally {
+        &self.shared.tally
     }
 
     /// Makes a call whose turn has come now, unless it has waited too long.
@@ -119,6 +137,7 @@ impl Default for CoDel {
             shared: Arc::new(Shared {
                 words: Words::new(Words::TARGET, Words::INTERVAL),
                 clock: Box::new(MonotonicClock),
+                tally: Tally::new::<did::CoDel>(),
             }),
         }
     }

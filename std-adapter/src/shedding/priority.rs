@@ -2,6 +2,7 @@
 
 use crate::adaptive::{AdaptiveLimit, AdaptivePermit};
 use crate::call::{CallError, PolicyKind};
+use crate::tally::{Tally, did};
 use fuseboard_core::{ConcurrencyLimit, ConfigError, Outcome, PriorityShedding, Rejected};
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub struct LoadShedding {
     places: Places,
     shedding: PriorityShedding,
+    tally: Tally,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +41,7 @@ impl LoadShedding {
         Ok(Self {
             places: Places::Fixed(Arc::new(ConcurrencyLimit::try_new(limit)?)),
             shedding: PriorityShedding::try_new(sheds_from)?,
+            tally: Tally::new::<did::Shedding>(),
         })
     }
 
@@ -50,6 +53,7 @@ impl LoadShedding {
         Ok(Self {
             places: Places::Adaptive(limit),
             shedding: PriorityShedding::try_new(sheds_from)?,
+            tally: Tally::new::<did::Shedding>(),
         })
     }
 
@@ -58,7 +62,16 @@ impl LoadShedding {
     /// # Errors
     /// The places left to this priority are taken.
     pub fn try_acquire(&self, priority: u8) -> Result<SheddingPermit, Rejected> {
-        let place = match &self.places {
+        let place = self.place(priority);
+        self.tally.count(match &place {
+            Ok(_) => did::Shedding::Admitted,
+            Err(_) => did::Shedding::Rejected,
+        });
+        Ok(SheddingPermit { place: place? })
+    }
+
+    fn place(&self, priority: u8) -> Result<Place, Rejected> {
+        Ok(match &self.places {
             Places::Fixed(limit) => {
                 limit.acquire_raw_prioritized(self.shedding, priority)?;
                 Place::Fixed(Arc::clone(limit))
@@ -66,8 +79,12 @@ impl LoadShedding {
             Places::Adaptive(limit) => {
                 Place::Adaptive(limit.try_acquire_prioritized(self.shedding, priority)?)
             }
-        };
-        Ok(SheddingPermit { place })
+        })
+    }
+
+    /// What became of those who asked for a place.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Makes a call of this priority. An adaptive limit learns from `Ok`.

@@ -1,11 +1,19 @@
-//! [`METRICS`]: every metric that there is, with its name, unit and attributes. The only file that names them.
+//! [`METRICS`]: every metric that there is, with its name, unit and attributes. The only file that names them; attributes of logs and
+//! spans are in `metrics/recorded.rs`.
 //!
 //! `docs/telemetry.md` shows the same table, and a test compares the two with what is exported.
 
+#[cfg(feature = "otel")]
+mod recorded;
+
+#[cfg(feature = "otel")]
+pub(super) use recorded::{change, control, count, span};
+
 use super::changes::index;
 use super::points::Points;
-use super::report::{BreakerReport, Report};
+use super::report::{BreakerReport, Report, TallyReport};
 use fuseboard_core::State;
+use std::collections::BTreeMap;
 
 /// Which policy a point is of: the name given to it.
 pub(super) const NAME: &str = "fuseboard.name";
@@ -15,6 +23,8 @@ pub(super) const BOARD: &str = "fuseboard.board";
 pub(super) const OTHER: &str = "_other";
 /// How a call ended.
 pub(super) const OUTCOME: &str = "outcome";
+/// Which kind of policy it is.
+pub(super) const POLICY: &str = "policy";
 /// A breaker's state.
 pub(super) const STATE: &str = "state";
 /// The state that ended.
@@ -28,70 +38,6 @@ pub(super) const STATE_CHANGED: &str = "fuseboard.circuit_breaker.state_changed"
 /// The instrumentation scope.
 #[cfg(feature = "otel")]
 pub(super) const SCOPE: &str = "fuseboard";
-
-/// The log record of what an operator asked for.
-#[cfg(feature = "otel")]
-pub(super) mod control {
-    /// Its name.
-    pub(in crate::telemetry) const CONTROL: &str = "fuseboard.control";
-    /// What was asked: `force_open`, `disable`, `metrics_only` or `reset`.
-    pub(in crate::telemetry) const VERB: &str = "verb";
-    /// What came of it: `done`, `refused`, `limited` or `wrong`.
-    pub(in crate::telemetry) const RESULT: &str = "result";
-    /// Who asked, as OpenTelemetry names it.
-    pub(in crate::telemetry) const CLIENT: &str = "client.address";
-}
-
-/// What the record of a change carries besides name, board, from and to.
-#[cfg(feature = "otel")]
-pub(super) mod change {
-    /// Its cause.
-    pub(in crate::telemetry) const REASON: &str = "reason";
-    /// What was judged: calls.
-    pub(in crate::telemetry) const CALLS: &str = "calls";
-    /// Of these, failed.
-    pub(in crate::telemetry) const FAILURES: &str = "failures";
-    /// Of these, slow.
-    pub(in crate::telemetry) const SLOW: &str = "slow";
-    /// Failed share, 0 to 1.
-    pub(in crate::telemetry) const FAILURE_RATE: &str = "failure_rate";
-}
-
-/// What spans carry besides the name.
-#[cfg(feature = "otel")]
-pub(super) mod span {
-    /// Which policy did not admit the call.
-    pub(in crate::telemetry) const REJECTED_BY: &str = "fuseboard.rejected_by";
-    /// The breaker's state after the call.
-    pub(in crate::telemetry) const STATE: &str = "fuseboard.circuit_breaker.state";
-    /// From which state to which, where it changed during the call.
-    pub(in crate::telemetry) const TRANSITION: &str = "fuseboard.circuit_breaker.transition";
-    /// How the call ended.
-    pub(in crate::telemetry) const RESULT: &str = "fuseboard.result";
-    /// Calls ever, failed ones among them.
-    pub(in crate::telemetry) const CALLS: &str = "fuseboard.calls";
-    /// Failed calls ever.
-    pub(in crate::telemetry) const FAILURES: &str = "fuseboard.failures";
-    /// Calls ever that were not made.
-    pub(in crate::telemetry) const REJECTED: &str = "fuseboard.rejected";
-    /// Failed share of the window, 0 to 1.
-    pub(in crate::telemetry) const FAILURE_RATE: &str = "fuseboard.failure_rate";
-    /// How long the call took, in seconds.
-    pub(in crate::telemetry) const DURATION: &str = "fuseboard.duration";
-    /// Why it has no value, as OpenTelemetry names it.
-    pub(in crate::telemetry) const ERROR_TYPE: &str = "error.type";
-
-    /// The name of a call's span.
-    pub(in crate::telemetry) fn call_span(name: &str) -> String {
-        format!("circuit_breaker.call.{name}")
-    }
-}
-
-/// A count as an attribute.
-#[cfg(feature = "otel")]
-pub(super) fn count(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
 
 /// What a metric's values do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -321,6 +267,48 @@ pub const METRICS: &[Metric] = &[
         }),
     },
     Metric {
+        name: "fuseboard.policy.calls",
+        instrument: Instrument::Counter,
+        unit: "{call}",
+        attributes: &[POLICY, OUTCOME],
+        about: "Calls by what a policy did with them; each policy has outcomes of its own",
+        read: Read::Report(|report, points| {
+            tallies(report, points, |tally, points| {
+                for (outcome, calls) in &tally.outcomes {
+                    let attributes = [(POLICY, tally.policy.as_str()), (OUTCOME, outcome)];
+                    points.add(&attributes, *calls as f64);
+                }
+            });
+        }),
+    },
+    Metric {
+        name: "fuseboard.policy.attempts",
+        instrument: Instrument::Counter,
+        unit: "{attempt}",
+        attributes: &[POLICY],
+        about: "Attempts made by a retry, a hedge or a failover, the first of each call included",
+        read: Read::Report(|report, points| {
+            tallies(report, points, |tally, points| {
+                if let Some(attempts) = tally.attempts {
+                    points.add(&[(POLICY, tally.policy.as_str())], attempts as f64);
+                }
+            });
+        }),
+    },
+    Metric {
+        name: "fuseboard.throttle.rejection_share",
+        instrument: Instrument::Gauge,
+        unit: "1",
+        attributes: &[],
+        about: "Share of calls that a client throttle rejects, 0 to below 1",
+        read: Read::Report(|report, points| {
+            for (place, throttle) in report.throttles.iter().enumerate() {
+                points.of(place, &throttle.name, None);
+                points.most(throttle.rejection_share);
+            }
+        }),
+    },
+    Metric {
         name: "fuseboard.concurrency.usage",
         instrument: Instrument::UpDownCounter,
         unit: "{call}",
@@ -361,3 +349,14 @@ pub const METRICS: &[Metric] = &[
         }),
     },
 ];
+
+/// Each tally as a point of its name, which several may share.
+fn tallies(report: &Report, points: &mut Points, each: impl Fn(&TallyReport, &mut Points)) {
+    let mut names = BTreeMap::new();
+    for tally in &report.tallies {
+        let next = names.len();
+        let place = *names.entry(tally.name.as_str()).or_insert(next);
+        points.of(place, &tally.name, None);
+        each(tally, points);
+    }
+}

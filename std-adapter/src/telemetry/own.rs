@@ -1,11 +1,12 @@
 //! Policies that this process was given, as sources.
 
 use super::changes::{Change, Changes};
-use super::report::{BreakerReport, BucketReport, LimitReport, Report};
+use super::report::{BreakerReport, BucketReport, LimitReport, Report, TallyReport};
 use super::source::{Source, Verb};
 use crate::breaker::CircuitBreaker;
 use crate::clock::Clock;
 use crate::limiter::TokenBucketRateLimiter;
+use crate::tally::Tally;
 use std::sync::Arc;
 
 /// A breaker, on a board or not.
@@ -88,6 +89,7 @@ pub(super) struct OwnLimit {
     pub(super) name: String,
     /// Places taken, and places in all.
     pub(super) read: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
+    pub(super) tally: Tally,
 }
 
 impl Source for OwnLimit {
@@ -107,6 +109,65 @@ impl Source for OwnLimit {
             in_flight,
             limit,
         });
+        report.tallies.push(tallied(&self.name, &self.tally));
+    }
+}
+
+/// What policies count, under one name: one policy's, or those of a pipeline.
+pub(super) struct OwnTallies {
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    pub(super) tallies: Vec<Tally>,
+}
+
+impl Source for OwnTallies {
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn read(&self, report: &mut Report, _: &mut Vec<Change>) {
+        let read = self.tallies.iter().map(|tally| tallied(&self.name, tally));
+        report.tallies.extend(read);
+    }
+}
+
+fn tallied(name: &str, tally: &Tally) -> TallyReport {
+    TallyReport {
+        name: name.to_owned(),
+        policy: tally.policy(),
+        outcomes: tally.outcomes().collect(),
+        attempts: tally.attempts(),
+    }
+}
+
+/// A client throttle.
+#[cfg(feature = "throttle")]
+pub(super) struct OwnThrottle {
+    pub(super) name: String,
+    pub(super) throttle: crate::ClientThrottle,
+}
+
+#[cfg(feature = "throttle")]
+impl Source for OwnThrottle {
+    fn kind(&self) -> &'static str {
+        "throttle"
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn read(&self, report: &mut Report, _: &mut Vec<Change>) {
+        report.throttles.push(super::report::ThrottleReport {
+            name: self.name.clone(),
+            rejection_share: self.throttle.rejection_share(),
+        });
+        let tally = tallied(&self.name, self.throttle.tally());
+        report.tallies.push(tally);
     }
 }
 

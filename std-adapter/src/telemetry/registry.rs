@@ -1,18 +1,12 @@
 //! [`Registry`]: what is observed.
 
-use super::changes::{Change, Changes};
-use super::lane::{Lane, LaneMetric, LaneValue};
-#[cfg(feature = "retry")]
-use super::own::OwnBudget;
-use super::own::{OwnBreaker, OwnBucket, OwnLimit};
+mod adding;
+
+use super::changes::Change;
+#[cfg(feature = "otel")]
+use super::lane::LaneMetric;
 use super::report::Report;
 use super::source::{Source, Verb};
-#[cfg(all(target_os = "linux", target_has_atomic = "64"))]
-use crate::board::Board;
-use crate::breaker::CircuitBreaker;
-use crate::clock::Clock;
-use crate::limiter::{ConcurrencyLimit, TokenBucketRateLimiter};
-use fuseboard_core::Transition;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -33,8 +27,15 @@ pub struct Registry {
 struct Inner {
     sources: Mutex<Vec<Arc<dyn Source>>>,
     watchers: Arc<Watchers>,
+    /// Who makes instruments of the metrics of lanes.
+    #[cfg(feature = "otel")]
+    instruments: Mutex<Vec<MakeInstruments>>,
     series_limit: usize,
 }
+
+/// Makes instruments of these metrics, unless it has them.
+#[cfg(feature = "otel")]
+type MakeInstruments = Arc<dyn Fn(&[&'static LaneMetric]) + Send + Sync>;
 
 /// Is told of each change of state that this process sees.
 pub(super) trait Watcher: Send + Sync {
@@ -130,104 +131,11 @@ impl Registry {
             inner: Arc::new(Inner {
                 sources: Mutex::default(),
                 watchers: Arc::default(),
+                #[cfg(feature = "otel")]
+                instruments: Mutex::default(),
                 series_limit: limit.max(1),
             }),
         }
-    }
-
-    /// Observes a breaker, and its changes from now on.
-    pub fn add_breaker<C>(&self, breaker: &CircuitBreaker<C>)
-    where
-        C: Clock + Send + Sync + 'static,
-    {
-        let now = breaker.clock().now();
-        let changes = Arc::new(Changes::new(breaker.name(), None, &breaker.snapshot(), now));
-        // The listener must keep neither the breaker alive nor the registry.
-        let (kept, watchers) = (Arc::clone(&changes), Arc::downgrade(&self.inner.watchers));
-        breaker.on_transition(move |transition: &Transition| {
-            // The clock is the breaker's own, and the listener runs at the change.
-            if let Some(change) = kept.told(transition, transition.at, None)
-                && let Some(watchers) = watchers.upgrade()
-            {
-                watchers.tell(&change);
-            }
-        });
-        self.add(OwnBreaker {
-            breaker: breaker.clone(),
-            changes,
-        });
-    }
-
-    /// Observes a token bucket, under a name of its own.
-    pub fn add_token_bucket<C>(&self, name: &str, bucket: &TokenBucketRateLimiter<C>)
-    where
-        C: Clock + Send + Sync + 'static,
-    {
-        self.add(OwnBucket {
-            name: name.to_owned(),
-            bucket: bucket.clone(),
-        });
-    }
-
-    /// Observes a concurrency limit, under a name of its own.
-    pub fn add_concurrency_limit(&self, name: &str, limit: &ConcurrencyLimit) {
-        let limit = limit.clone();
-        self.add(OwnLimit {
-            name: name.to_owned(),
-            read: Box::new(move || (limit.in_flight(), limit.limit())),
-        });
-    }
-
-    /// Observes a concurrency limit with a line before it, under a name of its own: those who wait are no calls yet.
-    #[cfg(feature = "concurrency")]
-    pub fn add_concurrency_queue(&self, name: &str, queue: &crate::ConcurrencyQueue) {
-        let queue = queue.clone();
-        self.add(OwnLimit {
-            name: name.to_owned(),
-            read: Box::new(move || (queue.in_flight(), queue.limit())),
-        });
-    }
-
-    /// Observes a limit that finds itself, under a name of its own.
-    #[cfg(feature = "adaptive")]
-    pub fn add_adaptive_limit(&self, name: &str, limit: &crate::AdaptiveLimit) {
-        let limit = limit.clone();
-        self.add(OwnLimit {
-            name: name.to_owned(),
-            read: Box::new(move || (limit.in_flight(), limit.limit())),
-        });
-    }
-
-    /// Observes a retry budget, under a name of its own.
-    #[cfg(feature = "retry")]
-    pub fn add_retry_budget(&self, name: &str, budget: &crate::RetryBudget) {
-        self.add(OwnBudget {
-            name: name.to_owned(),
-            budget: budget.clone(),
-        });
-    }
-
-    /// Observes all that is on a board and all that will be, under a name of the board's own. What other processes do is found when
-    /// the registry is read: then of several changes of state between two readings only the last is seen.
-    #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
-    pub fn add_board(&self, name: &str, board: &Board) {
-        self.add(super::boards::BoardSource::new(name, board));
-    }
-
-    /// Shows and exports numbers of the program's own, under a name of their own: `read` is asked at each reading, must not block, and may
-    /// give several values of one of `metrics`, with attributes that tell them apart. OTLP has the metrics of lanes that were added
-    /// before its export was started.
-    pub fn add_lane(
-        &self,
-        name: &str,
-        metrics: &'static [&'static LaneMetric],
-        read: impl Fn() -> Vec<LaneValue> + Send + Sync + 'static,
-    ) {
-        self.add(Lane {
-            name: name.to_owned(),
-            metrics,
-            read: Box::new(read),
-        });
     }
 
     /// Observes what had this name no longer: a breaker, a limiter, a board or a lane. `false`: nothing had it.
@@ -246,6 +154,8 @@ impl Registry {
             buckets: Vec::new(),
             limits: Vec::new(),
             budgets: Vec::new(),
+            tallies: Vec::new(),
+            throttles: Vec::new(),
             #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
             processes: Vec::new(),
             lanes: Vec::new(),
@@ -263,18 +173,16 @@ impl Registry {
         report
     }
 
-    /// The metrics of all lanes.
+    /// Has `make` make instruments of the metrics of all lanes, and of those that will be added.
     #[cfg(feature = "otel")]
-    pub(super) fn lane_metrics(&self) -> Vec<&'static LaneMetric> {
-        let sources = lock(&self.inner.sources);
-        let all = sources.iter().flat_map(|source| source.metrics());
-        let mut found: Vec<&'static LaneMetric> = Vec::new();
-        for metric in all {
-            if found.iter().all(|other| other.name != metric.name) {
-                found.push(metric);
-            }
+    pub(super) fn each_lane(&self, make: impl Fn(&[&'static LaneMetric]) + Send + Sync + 'static) {
+        let make: MakeInstruments = Arc::new(make);
+        // Before those that are there: none is added unseen in between.
+        lock(&self.inner.instruments).push(Arc::clone(&make));
+        let sources = lock(&self.inner.sources).clone();
+        for source in sources {
+            make(source.metrics());
         }
-        found
     }
 
     #[cfg(feature = "otel")]
@@ -311,8 +219,17 @@ impl Registry {
         let place = sources.iter().position(same);
         let source: Arc<dyn Source> = Arc::new(source);
         match place {
-            Some(place) => sources[place] = source,
-            None => sources.push(source),
+            Some(place) => sources[place] = Arc::clone(&source),
+            None => sources.push(Arc::clone(&source)),
+        }
+        // Neither lock is held: a collection under way may be reading the registry.
+        drop(sources);
+        #[cfg(feature = "otel")]
+        {
+            let instruments = lock(&self.inner.instruments).clone();
+            for make in instruments {
+                make(source.metrics());
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::changes::{Change, Changes, STATES, duration, index};
 use super::lane::LaneReport;
+use crate::call::PolicyKind;
 use fuseboard_core::{CircuitBreakerConfig, LatencySnapshot, Nanos, Snapshot, State};
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +20,10 @@ pub struct Report {
     pub limits: Vec<LimitReport>,
     /// The retry budgets.
     pub budgets: Vec<BudgetReport>,
+    /// What policies count of their calls.
+    pub tallies: Vec<TallyReport>,
+    /// The client throttles.
+    pub throttles: Vec<ThrottleReport>,
     /// The processes attached to each board: the board, and who.
     #[cfg(all(target_os = "linux", target_has_atomic = "64"))]
     pub processes: Vec<(String, Vec<crate::AttachedProcess>)>,
@@ -72,6 +77,30 @@ pub struct BudgetReport {
     pub name: String,
     /// Retries that it would admit.
     pub available: u64,
+}
+
+/// What a policy has counted of its calls.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TallyReport {
+    /// Its name, which other policies around the same calls may have too.
+    pub name: String,
+    /// Which policy it is.
+    pub policy: PolicyKind,
+    /// Each outcome, and the calls that ended so.
+    pub outcomes: Vec<(&'static str, u64)>,
+    /// Attempts made, where it makes several for a call.
+    pub attempts: Option<u64>,
+}
+
+/// A client throttle at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ThrottleReport {
+    /// Its name.
+    pub name: String,
+    /// The share of calls that it would reject, 0 to below 1.
+    pub rejection_share: f64,
 }
 
 /// A concurrency limit, fixed or adaptive, at one moment.

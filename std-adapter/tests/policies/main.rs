@@ -1,6 +1,7 @@
 //! Every policy on paused time: what it promises, dropped at every await point, and when the call inside panics.
 
 mod adaptive;
+mod blocking;
 mod cache;
 mod chaos;
 mod coalesce;
@@ -17,6 +18,7 @@ mod random_pipelines;
 mod rate_limit;
 mod retry;
 mod saga;
+mod tally;
 mod throttle;
 mod timeout;
 

@@ -1,6 +1,6 @@
 //! The table of the documentation is that of the code.
 
-use fuseboard::telemetry::{Instrument, METRICS};
+use fuseboard::telemetry::{Instrument, METRICS, OUTCOMES};
 use std::fmt::Write;
 use std::fs;
 
@@ -37,16 +37,29 @@ fn table() -> String {
     table
 }
 
+fn outcomes() -> String {
+    let mut table = String::from("| policy | `outcome` | says |\n|---|---|---|\n");
+    for row in OUTCOMES {
+        for (name, about) in row.outcomes {
+            let policy = row.policy;
+            writeln!(table, "| `{policy}` | `{name}` | {about} |").expect("a string takes it");
+        }
+    }
+    table
+}
+
 #[test]
 fn o1_the_documentation_names_what_is_exported() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/telemetry.md");
     let text = fs::read_to_string(path).expect("docs/telemetry.md");
-    let (begin, end) = ("<!-- metrics -->\n", "<!-- end of metrics -->");
-    let (_, rest) = text.split_once(begin).expect("a beginning");
-    let (found, _) = rest.split_once(end).expect("an end");
-    let table = table();
-    assert!(
-        found == table,
-        "docs/telemetry.md must have this table:\n{table}"
-    );
+    let tables = [("metrics", table()), ("outcomes", outcomes())];
+    for (of, table) in tables {
+        let (begin, end) = (format!("<!-- {of} -->\n"), format!("<!-- end of {of} -->"));
+        let (_, rest) = text.split_once(&begin).expect("a beginning");
+        let (found, _) = rest.split_once(&end).expect("an end");
+        assert!(
+            found == table,
+            "docs/telemetry.md must have this table:\n{table}"
+        );
+    }
 }

@@ -1,13 +1,15 @@
 //! What a collector receives over OTLP, and what becomes of a service whose collector is broken.
 
 use fuseboard::telemetry::{
-    Instrument, METRICS, Registry, Telemetry, TelemetryOptions, prometheus_text,
+    Instrument, LaneMetric, METRICS, Registry, Telemetry, TelemetryOptions, prometheus_text,
 };
 use fuseboard::{
-    Board, CircuitBreaker, CircuitBreakerConfig, ConcurrencyLimit, ManualClock, Nanos, Rate,
-    RetryBudget, TokenBucketRateLimiter,
+    Board, CircuitBreaker, CircuitBreakerConfig, ClientThrottle, ClientThrottleConfig,
+    ConcurrencyLimit, LastGood, ManualClock, Nanos, Pipeline, Rate, RetryBudget, RetryConfig,
+    TokenBucketRateLimiter,
 };
 use fuseboard_telemetry::{Manner, Receiver, plain, points, value};
+use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -39,6 +41,10 @@ fn everything(registry: &Registry) -> (CircuitBreaker, Board) {
     registry.add_token_bucket("search", &TokenBucketRateLimiter::new(Rate::per_hour(1), 7));
     registry.add_concurrency_limit("database", &ConcurrencyLimit::new(5));
     registry.add_retry_budget("payments", &RetryBudget::default());
+    let pipeline = Pipeline::builder().retry(RetryConfig::default()).build();
+    registry.add_pipeline("payments", &pipeline.expect("good settings"));
+    let throttle = ClientThrottle::new(ClientThrottleConfig::new()).expect("good settings");
+    registry.add_throttle("payments", &throttle);
     let board = Board::anonymous().expect("shared memory");
     board
         .breaker("ledger", CircuitBreakerConfig::default())
@@ -123,6 +129,45 @@ fn o1_the_numbers_are_those_of_the_snapshot() {
         Some(1.0)
     );
     drop(kept);
+}
+
+static EARLY: LaneMetric = LaneMetric::gauge("shop.early", "{mail}", "Added before the export");
+static LATE: LaneMetric = LaneMetric::counter("shop.late", "{mail}", "Added after it began");
+
+#[test]
+fn o1_lanes_and_tallies_that_are_added_after_the_export_began_arrive_too() {
+    static BOTH: [&LaneMetric; 2] = [&EARLY, &LATE];
+    let (registry, receiver) = (Registry::new(), Receiver::start(Manner::Takes));
+    registry.add_lane("early", &BOTH[..1], || vec![EARLY.value(1.0)]);
+    let telemetry = start(&registry, &receiver);
+    assert!(telemetry.flush());
+    let text = |metrics: &[Metric], name: &str| value(metrics, name, &[]);
+    let received = receiver.received();
+    let metrics = received.metrics.last().expect("metrics");
+    assert_eq!(text(metrics, "shop.early"), Some(1.0));
+    assert_eq!(text(metrics, "shop.late"), None);
+
+    // The same metric twice has one instrument, and another lane's values come with it.
+    registry.add_lane("late", &BOTH, || vec![LATE.value(3.0)]);
+    let seen = LastGood::<u32, u32>::new(1, Duration::from_secs(1)).expect("good settings");
+    registry.add_tally("users", seen.tally());
+    assert_eq!(seen.last(&1), None);
+    assert!(telemetry.shutdown());
+    let received = receiver.received();
+    let metrics = received.metrics.last().expect("metrics");
+    assert_eq!(text(metrics, "shop.early"), Some(1.0));
+    assert_eq!(text(metrics, "shop.late"), Some(3.0));
+    let missing = [
+        ("fuseboard.name", "users"),
+        ("policy", "cache"),
+        ("outcome", "missing"),
+    ];
+    assert_eq!(
+        value(metrics, "fuseboard.policy.calls", &missing),
+        Some(1.0)
+    );
+    let of = |name: &str| metrics.iter().filter(|metric| metric.name == name).count();
+    assert_eq!((of("shop.early"), of("shop.late")), (1, 1));
 }
 
 #[test]

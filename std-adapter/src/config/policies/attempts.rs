@@ -36,7 +36,7 @@ mod timeout {
         /// next look-up gives.
         pub fn timeout(&self, name: &str) -> Option<Timeout> {
             let running = self.running();
-            running.timeouts.get(name).map(|live| live.handle)
+            running.timeouts.get(name).map(|live| live.handle.clone())
         }
     }
 }

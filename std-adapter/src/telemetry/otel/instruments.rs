@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Makes an observable instrument of each metric on a meter of the program's own.
 /// [`Telemetry`](super::Telemetry) does it by itself.
 ///
-/// The instruments do not keep the registry: when its last handle is gone, they are empty.
+/// Metrics of lanes get theirs when a lane is added. The instruments do not keep the registry: when its last handle is gone, they are
+/// empty.
 pub fn register_metrics(registry: &Registry, meter: &Meter) {
     let source = Arc::new(Collection {
         registry: registry.downgrade(),
@@ -77,9 +78,16 @@ pub fn register_metrics(registry: &Registry, meter: &Meter) {
             }
         }
     }
-    for (place, metric) in registry.lane_metrics().into_iter().enumerate() {
-        lane(meter, &source, METRICS.len() + place, metric);
-    }
+    let (meter, known) = (meter.clone(), Mutex::new(Vec::new()));
+    registry.each_lane(move |metrics| {
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        for metric in metrics {
+            if !known.contains(&metric.name) {
+                lane(&meter, &source, METRICS.len() + known.len(), metric);
+                known.push(metric.name);
+            }
+        }
+    });
 }
 
 /// The instrument of a metric of the program's own.

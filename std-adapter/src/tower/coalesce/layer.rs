@@ -2,6 +2,7 @@
 
 use crate::call::CallError;
 use crate::coalesce::Coalesce;
+use crate::tally::Tally;
 use crate::tower::coalesce::{Coalesced, SharedError};
 use std::fmt;
 use std::hash::Hash;
@@ -38,6 +39,11 @@ impl<F, K: Clone + Eq + Hash, T: Clone> CoalesceLayer<F, K, T> {
             calls: Coalesce::new(),
             key,
         }
+    }
+
+    /// Which requests of all its services were made.
+    pub fn tally(&self) -> &Tally {
+        self.calls.tally()
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`FallbackLayer`].
 
 use crate::classify::ByResult;
+use crate::tally::{Tally, did};
 use crate::tower::fallback::FallingBack;
 use std::sync::Arc;
 use tower_layer::Layer;
@@ -10,6 +11,7 @@ use tower_layer::Layer;
 pub struct FallbackLayer<F, K = ByResult> {
     fallback: Arc<F>,
     classify: K,
+    tally: Tally,
 }
 
 impl<F> FallbackLayer<F> {
@@ -18,6 +20,7 @@ impl<F> FallbackLayer<F> {
         Self {
             fallback: Arc::new(fallback),
             classify: ByResult,
+            tally: Tally::new::<did::Fallback>(),
         }
     }
 }
@@ -29,7 +32,13 @@ impl<F, K> FallbackLayer<F, K> {
         FallbackLayer {
             fallback: self.fallback,
             classify,
+            tally: self.tally,
         }
+    }
+
+    /// Who answered the requests of all its services.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 
@@ -37,7 +46,12 @@ impl<S, F, K: Clone> Layer<S> for FallbackLayer<F, K> {
     type Service = FallingBack<S, F, K>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        FallingBack::new(inner, Arc::clone(&self.fallback), self.classify.clone())
+        FallingBack::new(
+            inner,
+            Arc::clone(&self.fallback),
+            self.classify.clone(),
+            self.tally.clone(),
+        )
     }
 }
 
@@ -46,6 +60,7 @@ impl<F, K: Clone> Clone for FallbackLayer<F, K> {
         Self {
             fallback: Arc::clone(&self.fallback),
             classify: self.classify.clone(),
+            tally: self.tally.clone(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! [`FallingBack`].
 
 use crate::classify::{ByResult, Classify, judge};
-use crate::fallback::Fallback;
+use crate::fallback::{Fallback, stood_in};
+use crate::tally::{Tally, did};
 use crate::tower::error::{BoxError, unboxed};
 use crate::tower::response::{BoxFuture, ended};
 use fuseboard_core::Outcome;
@@ -15,14 +16,16 @@ pub struct FallingBack<S, F, K = ByResult> {
     inner: S,
     fallback: Arc<F>,
     classify: K,
+    tally: Tally,
 }
 
 impl<S, F, K> FallingBack<S, F, K> {
-    pub(super) fn new(inner: S, fallback: Arc<F>, classify: K) -> Self {
+    pub(super) fn new(inner: S, fallback: Arc<F>, classify: K, tally: Tally) -> Self {
         Self {
             inner,
             fallback,
             classify,
+            tally,
         }
     }
 }
@@ -48,6 +51,7 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         let response = self.inner.call(request.clone());
         let (fallback, classify) = (Arc::clone(&self.fallback), self.classify.clone());
+        let tally = self.tally.clone();
         Box::pin(async move {
             let answer = response.await.map_err(|error| unboxed(error.into()));
             let is_failure = match &answer {
@@ -55,8 +59,11 @@ where
                 _ => judge(&classify, &answer).outcome == Outcome::Failure,
             };
             if is_failure {
-                return ended(fallback.answer(request, answer)).await;
+                let answer = fallback.answer(request, answer).await;
+                tally.count(stood_in(&answer));
+                return ended(async { answer }).await;
             }
+            tally.count(did::Fallback::Own);
             if let Ok(response) = &answer {
                 fallback.learn(&request, response);
             }
@@ -71,6 +78,7 @@ impl<S: Clone, F, K: Clone> Clone for FallingBack<S, F, K> {
             self.inner.clone(),
             Arc::clone(&self.fallback),
             self.classify.clone(),
+            self.tally.clone(),
         )
     }
 }

@@ -1,10 +1,11 @@
 //! [`ResponseFuture`].
 
+use crate::tally::did;
+use crate::timeout::Timeout;
 use crate::tower::error::{BoxError, Refused};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 
 pin_project! {
@@ -15,16 +16,16 @@ pin_project! {
         inner: F,
         #[pin]
         sleep: Sleep,
-        limit: Duration,
+        timeout: Timeout,
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(inner: F, limit: Duration) -> Self {
+    pub(super) fn new(inner: F, timeout: Timeout) -> Self {
         Self {
             inner,
-            sleep: sleep(limit),
-            limit,
+            sleep: sleep(timeout.limit()),
+            timeout,
         }
     }
 }
@@ -40,10 +41,12 @@ where
         let this = self.project();
         // First the response: one that comes at the very moment of the limit has come.
         if let Poll::Ready(result) = this.inner.poll(context) {
+            this.timeout.tally().count(did::Timeout::Ended);
             return Poll::Ready(result.map_err(Into::into));
         }
         this.sleep.poll(context).map(|()| {
-            let limit = *this.limit;
+            this.timeout.tally().count(did::Timeout::TimedOut);
+            let limit = this.timeout.limit();
             Err(Box::new(Refused::TimedOut { limit }) as BoxError)
         })
     }

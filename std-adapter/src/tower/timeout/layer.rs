@@ -5,7 +5,7 @@ use crate::tower::timeout::TimedService;
 use tower_layer::Layer;
 
 /// Puts a time limit around a service.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct TimeoutLayer {
     timeout: Timeout,
 }
@@ -21,6 +21,6 @@ impl<S> Layer<S> for TimeoutLayer {
     type Service = TimedService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        TimedService::new(inner, self.timeout)
+        TimedService::new(inner, self.timeout.clone())
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tower_service::Service;
 
 /// A service whose responses have so long, counted from `call`; waiting until it is ready does not count.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct TimedService<S> {
     inner: S,
     timeout: Timeout,
@@ -33,6 +33,6 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        ResponseFuture::new(self.inner.call(request), self.timeout.limit())
+        ResponseFuture::new(self.inner.call(request), self.timeout.clone())
     }
 }
