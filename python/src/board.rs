@@ -123,10 +123,7 @@ impl Board {
                 chosen(settings.py(), when_different)?,
             )
             .map_err(|error| refused(settings.py(), error))?;
-        let listeners = Arc::new(Listeners {
-            event,
-            callables: listeners,
-        });
+        let listeners = Arc::new(Listeners::new(event, listeners));
         if !listeners.callables.is_empty() {
             let (listeners, name) = (Arc::clone(&listeners), name.clone());
             breaker.on_transition(move |change| tell_of_board(&listeners, &name, change));

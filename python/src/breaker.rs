@@ -120,10 +120,7 @@ impl Breaker {
             time,
             classify,
             is_failure,
-            listeners: Arc::new(Listeners {
-                event,
-                callables: listeners,
-            }),
+            listeners: Arc::new(Listeners::new(event, listeners)),
         })
     }
 

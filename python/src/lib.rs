@@ -64,7 +64,9 @@ mod _native {
     use crate::permit::Permit;
     #[cfg(feature = "redis")]
     #[pymodule_export]
-    use crate::redis::{RedisConcurrency, RedisEngine, RedisPlace, RedisRateLimiter, RedisRequest};
+    use crate::redis::{
+        RedisConcurrency, RedisEngine, RedisHints, RedisPlace, RedisRateLimiter, RedisRequest,
+    };
     #[pymodule_export]
     use crate::shadow::{Shadow, ShadowPermit};
     #[pymodule_export]

@@ -6,14 +6,37 @@ use fuseboard_core::{Observer, Transition};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::cell::Cell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The callables to tell, and the function that makes their argument.
 pub(crate) struct Listeners {
     pub(crate) event: Py<PyAny>,
     pub(crate) callables: Vec<Py<PyAny>>,
+    heard: Mutex<Vec<Hearer>>,
 }
 
+/// What hears of changes without Python; false when it is to be forgotten.
+type Hearer = Box<dyn Fn(&Transition) -> bool + Send + Sync>;
+
 impl Listeners {
+    pub(crate) fn new(event: Py<PyAny>, callables: Vec<Py<PyAny>>) -> Self {
+        Self {
+            event,
+            callables,
+            heard: Mutex::default(),
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn hear(&self, hearer: Hearer) {
+        self.hearers().push(hearer);
+    }
+
+    fn hearers(&self) -> MutexGuard<'_, Vec<Hearer>> {
+        // What it guards is whole at any time.
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.event)?;
         self.callables
@@ -94,6 +117,7 @@ impl Listeners {
 
 impl Observer for Telling<'_, '_> {
     fn transition(&self, transition: &Transition) {
+        self.listeners.hearers().retain(|hears| hears(transition));
         if self.listeners.callables.is_empty() {
             return;
         }

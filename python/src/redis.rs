@@ -2,12 +2,14 @@
 
 mod concurrency;
 mod engine;
+mod hints;
 mod limiter;
 mod process;
 mod travel;
 
 pub(crate) use concurrency::{RedisConcurrency, RedisPlace};
 pub(crate) use engine::RedisEngine;
+pub(crate) use hints::RedisHints;
 pub(crate) use limiter::RedisRateLimiter;
 pub(crate) use travel::RedisRequest;
 

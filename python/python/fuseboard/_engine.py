@@ -16,11 +16,14 @@ from ._events import CircuitState
 _T = TypeVar("_T")
 
 
+_KINDS = {Reason.FULL: "concurrency limit", Reason.OPEN: "hints of circuit breaker"}
+
+
 class EngineUnavailableError(RejectedError):
     """The engine was away, and nothing else admitted the call: to HTTP that is 503, not 429."""
 
     def __str__(self) -> str:
-        kind = "concurrency limit" if self.reason is Reason.FULL else "rate limiter"
+        kind = _KINDS.get(self.reason, "rate limiter")
         what = f"{kind} {self.name!r}" if self.name else kind
         if self.retry_after is None:
             return f"{what}: its engine is away"

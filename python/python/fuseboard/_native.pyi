@@ -31,6 +31,7 @@ __all__ = [
     "RateLimiter",
     "RedisConcurrency",
     "RedisEngine",
+    "RedisHints",
     "RedisPlace",
     "RedisRateLimiter",
     "RedisRequest",
@@ -571,6 +572,20 @@ class RedisConcurrency:
     def take(self, key: str) -> _Taken: ...
     def begin(self, key: str, told: Callable[[_Taken], object]) -> _Taken | RedisRequest: ...
     def available(self, key: str) -> tuple[int | None, str | None]: ...
+
+@final
+class RedisHints:
+    def __new__(
+        cls,
+        engine: RedisEngine,
+        breaker: Breaker,
+        settings: Mapping[str, object],
+        minimum_requests: int,
+        counts_for: _Span,
+        ask_every: _Span,
+    ) -> Self: ...
+    def others(self) -> tuple[int | None, str | None]: ...
+    def close(self) -> None: ...
 
 @final
 class RedisPlace:

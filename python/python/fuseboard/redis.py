@@ -19,12 +19,14 @@ from ._arguments import instance, text
 from ._durations import Duration, as_seconds
 from ._engine import Engine, EngineUnavailableError, answered, core_of
 from ._errors import RateLimitedError
+from ._hints import BreakerHints
 from ._limiter import _refill
 from ._places import ConcurrencyLimit, Place
 from ._policy import Policy
 from ._runtime import under_asyncio
 
 __all__ = [
+    "BreakerHints",
     "ConcurrencyLimit",
     "Decision",
     "Engine",

@@ -5,8 +5,9 @@ use super::error::SetUpError;
 use super::script;
 use crate::breaker::{CircuitBreaker, CircuitBreakerConfig, fresh_seed};
 use crate::limiter::Unavailable;
-use fuseboard_core::{Cause, ConfigError, State};
-use std::sync::Arc;
+use fuseboard_core::{Cause, ConfigError, State, Transition};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -30,6 +31,20 @@ impl Default for HintOptions {
             counts_for: Duration::from_secs(30),
             ask_every: Duration::from_secs(1),
         }
+    }
+}
+
+impl HintOptions {
+    fn check(&self, own_minimum: u64) -> Result<(), SetUpError> {
+        let second = Duration::from_secs(1);
+        let range = 1..=own_minimum;
+        let allowed = "1 to the breaker's own minimum";
+        SetUpError::integer("minimum_requests", self.minimum_requests, range, allowed)?;
+        let range = second..=3600 * second;
+        SetUpError::span("counts_for", self.counts_for, range, "1 s to an hour")?;
+        let range = second / 100..=60 * second;
+        SetUpError::span("ask_every", self.ask_every, range, "10 ms to a minute")?;
+        Ok(())
     }
 }
 
@@ -57,12 +72,15 @@ pub struct BreakerHints {
     asking: AbortHandle,
 }
 
-#[derive(Debug)]
 struct Shared {
     engine: Engine,
-    breaker: CircuitBreaker,
-    config: CircuitBreakerConfig,
+    /// Gives the breaker another minimum.
+    apply: Box<dyn Fn(u64) + Send + Sync>,
+    /// Held while a minimum is applied, so that none comes after the end.
+    is_over: Mutex<bool>,
+    own_minimum: u64,
     options: HintOptions,
+    has_opened: Notify,
     key: String,
     host: String,
 }
@@ -78,45 +96,68 @@ impl BreakerHints {
         config: CircuitBreakerConfig,
         options: HintOptions,
     ) -> Result<Self, HintError> {
-        let second = Duration::from_secs(1);
-        let range = 1..=config.minimum_requests;
-        let allowed = "1 to the breaker's own minimum";
-        SetUpError::integer("minimum_requests", options.minimum_requests, range, allowed)?;
-        let range = second..=3600 * second;
-        SetUpError::span("counts_for", options.counts_for, range, "1 s to an hour")?;
-        let range = second / 100..=60 * second;
-        SetUpError::span("ask_every", options.ask_every, range, "10 ms to a minute")?;
+        options.check(config.minimum_requests)?;
         breaker.configure(config)?;
-
-        let shared = Arc::new(Shared {
-            engine: engine.clone(),
-            breaker: breaker.clone(),
-            config,
+        let target = breaker.clone();
+        let apply = move |minimum_requests| {
+            let config = CircuitBreakerConfig {
+                minimum_requests,
+                ..config
+            };
+            // It took the same but for a minimum that is no greater.
+            let _ = target.configure(config);
+        };
+        let hints = Self::about(
+            engine,
+            breaker.name(),
+            config.minimum_requests,
             options,
-            key: format!("fuseboard:{{{}}}:hints:1", breaker.name()),
-            host: format!("{:016x}", fresh_seed()),
-        });
-        let has_opened = Arc::new(Notify::new());
-        let opened = Arc::downgrade(&has_opened);
+            apply,
+        )?;
+        let shared = Arc::downgrade(&hints.shared);
         breaker.on_transition(move |transition| {
-            let is_its_own = matches!(
-                transition.cause,
-                Cause::FailureRate | Cause::SlowCallRate | Cause::ProbeFailed
-            );
-            if transition.to == State::Open
-                && is_its_own
-                && let Some(opened) = opened.upgrade()
-            {
-                opened.notify_one();
+            if let Some(shared) = shared.upgrade() {
+                shared.tell_of(transition);
             }
         });
-        let telling = tokio::spawn(Arc::clone(&shared).tell(has_opened)).abort_handle();
+        Ok(hints)
+    }
+
+    /// The same about a breaker that is not the adapter's, for other languages: `apply` gives it another minimum, and the caller
+    /// passes its transitions to [`tell_of`](Self::tell_of). `own_minimum` is what it has without hints. In a tokio runtime.
+    ///
+    /// # Errors
+    /// An option that is out of its range.
+    pub fn about(
+        engine: &Engine,
+        name: &str,
+        own_minimum: u64,
+        options: HintOptions,
+        apply: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Result<Self, HintError> {
+        options.check(own_minimum)?;
+        let shared = Arc::new(Shared {
+            engine: engine.clone(),
+            apply: Box::new(apply),
+            is_over: Mutex::new(false),
+            own_minimum,
+            options,
+            has_opened: Notify::new(),
+            key: format!("fuseboard:{{{name}}}:hints:1"),
+            host: format!("{:016x}", fresh_seed()),
+        });
+        let telling = tokio::spawn(Arc::clone(&shared).tell()).abort_handle();
         let asking = tokio::spawn(Arc::clone(&shared).ask()).abort_handle();
         Ok(Self {
             shared,
             telling,
             asking,
         })
+    }
+
+    /// Other hosts are told, if the breaker has opened for failures of its own. Needs no runtime, and does not wait.
+    pub fn tell_of(&self, transition: &Transition) {
+        self.shared.tell_of(transition);
     }
 
     /// How many other hosts say now that they have opened.
@@ -128,11 +169,22 @@ impl BreakerHints {
     }
 }
 
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("engine", &self.engine)
+            .field("own_minimum", &self.own_minimum)
+            .field("options", &self.options)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for BreakerHints {
     fn drop(&mut self) {
         self.telling.abort();
         self.asking.abort();
-        self.shared.apply(0);
+        self.shared.apply(0, true);
     }
 }
 
@@ -142,9 +194,19 @@ impl Shared {
         self.engine.run(&script::HINTS, &self.key, &arguments).await
     }
 
-    async fn tell(self: Arc<Self>, has_opened: Arc<Notify>) {
+    fn tell_of(&self, transition: &Transition) {
+        let is_its_own = matches!(
+            transition.cause,
+            Cause::FailureRate | Cause::SlowCallRate | Cause::ProbeFailed
+        );
+        if transition.to == State::Open && is_its_own {
+            self.has_opened.notify_one();
+        }
+    }
+
+    async fn tell(self: Arc<Self>) {
         loop {
-            has_opened.notified().await;
+            self.has_opened.notified().await;
             // An engine that is away misses it: hints are worth no second try.
             let _ = self.exchange(self.options.counts_for).await;
         }
@@ -156,23 +218,23 @@ impl Shared {
             let others = self.exchange(Duration::ZERO).await.unwrap_or(0);
             if others.min(1) != known {
                 known = others.min(1);
-                self.apply(others);
+                self.apply(others, false);
             }
             tokio::time::sleep(self.options.ask_every).await;
         }
     }
 
-    fn apply(&self, others: u64) {
-        let minimum_requests = if others > 0 {
+    fn apply(&self, others: u64, ends: bool) {
+        // What it guards is whole at any time.
+        let mut is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_over {
+            return;
+        }
+        *is_over = ends;
+        (self.apply)(if others > 0 {
             self.options.minimum_requests
         } else {
-            self.config.minimum_requests
-        };
-        let config = CircuitBreakerConfig {
-            minimum_requests,
-            ..self.config
-        };
-        // It took the same but for a minimum that is no greater.
-        let _ = self.breaker.configure(config);
+            self.own_minimum
+        });
     }
 }

@@ -4,6 +4,8 @@ use anyhow::Result;
 use fuseboard::redis::{BreakerHints, Engine, EngineOptions, HintOptions};
 use fuseboard::{CircuitBreaker, CircuitBreakerConfig, CircuitState};
 use fuseboard_redis::server::Server;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 fn config() -> CircuitBreakerConfig {
@@ -108,5 +110,48 @@ async fn b14_hints_that_end_leave_the_breaker_as_it_was() -> Result<()> {
     drop(second_hints);
     fail(&second, 19)?;
     assert_eq!(second.state(), CircuitState::Closed);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b16_a_hint_that_is_being_applied_does_not_outlive_its_end() -> Result<()> {
+    let server = Server::start()?;
+    let (first, _first_hints) = host(&server, Duration::from_secs(600))?;
+    fail(&first, 20)?;
+
+    let deadline = Duration::from_secs(5);
+    let engine = Engine::with_options(&server.url(), EngineOptions { deadline })?;
+    let applied = Arc::new(Mutex::new(Vec::new()));
+    let (begins, begun) = channel();
+    let (goes_on, may_go_on) = channel();
+    let may_go_on = Mutex::new(may_go_on);
+    let seen = Arc::clone(&applied);
+    let options = HintOptions {
+        ask_every: Duration::from_millis(10),
+        ..Default::default()
+    };
+    let hints = BreakerHints::about(&engine, "payments", 20, options, move |minimum| {
+        if minimum != 20 {
+            begins.send(()).expect("somebody listens");
+            let may_go_on = may_go_on.lock().expect("nobody panicked");
+            may_go_on.recv().expect("somebody lets it go on");
+        }
+        seen.lock().expect("nobody panicked").push(minimum);
+    })?;
+    begun.recv_timeout(Duration::from_secs(20))?;
+    let (ends, ended) = channel();
+    let ending = std::thread::spawn(move || {
+        drop(hints);
+        ends.send(())
+    });
+    // It waits for the other, or would have overtaken it by now.
+    let _ = ended.recv_timeout(Duration::from_millis(50));
+    goes_on.send(())?;
+    ending.join().expect("nobody panicked")?;
+    until("both are applied", async || {
+        applied.lock().expect("nobody panicked").len() == 2
+    })
+    .await;
+    assert_eq!(*applied.lock().expect("nobody panicked"), [5, 20]);
     Ok(())
 }
