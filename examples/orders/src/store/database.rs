@@ -49,7 +49,10 @@ impl Database {
                 // What was answered is on the disk.
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(BUSY_TIMEOUT);
-            let pool = SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
+            // A file does not go away as a server does.
+            let pool = SqlitePoolOptions::new()
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .test_before_acquire(false);
             let writer = pool.clone().max_connections(1);
             let reader = pool.max_connections(connections.max(1));
             return Ok(Self::Sqlite {

@@ -1,21 +1,23 @@
-//! [`SqliteEventStore`]: one file, one writer at a time, so positions are in order of commit and every position that is seen is final.
+//! [`SqliteEventStore`]: one file, one writer at a time, so positions are in order of commit and every position that is seen is final. Appends that come at
+//! the same time are committed together.
 
+mod append;
 mod row;
 mod snapshots;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::SqlitePool;
-use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::event::{Appended, CommandResult, Heads, NewEvent, StoreError, StoredEvent};
-use super::failure::{Violated, store_error, violated};
+use super::failure::store_error;
 use super::number::{from_sql, to_sql};
 use super::{EventStore, SnapshotStore};
+use append::{Appends, Outcome};
 use row::StoredRow;
 
 /// Events in a file. A clone shares its connections.
@@ -23,79 +25,18 @@ use row::StoredRow;
 pub struct SqliteEventStore {
     writer: SqlitePool,
     reader: SqlitePool,
+    appends: Appends,
 }
 
 impl SqliteEventStore {
     /// On a database that [`super::Database::migrate`] has been at.
     pub fn new(writer: SqlitePool, reader: SqlitePool) -> Self {
-        Self { writer, reader }
-    }
-
-    async fn try_append(
-        &self,
-        stream: Uuid,
-        expected_version: u64,
-        events: &[NewEvent],
-        result: Option<&CommandResult>,
-    ) -> Result<Option<i64>, sqlx::Error> {
-        let stream = stream.to_string();
-        let version = to_sql(expected_version + events.len() as u64);
-        // The file's lock is taken here: what is looked at below cannot change any more.
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let moved = if expected_version == 0 {
-            sqlx::query(
-                "INSERT INTO streams (stream, version) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            )
-            .bind(&stream)
-            .bind(version)
-        } else {
-            sqlx::query("UPDATE streams SET version = ?2 WHERE stream = ?1 AND version = ?3")
-                .bind(&stream)
-                .bind(version)
-                .bind(to_sql(expected_version))
-        };
-        if moved.execute(&mut *transaction).await?.rows_affected() == 0 {
-            return Ok(None);
+        let appends = Appends::new(writer.clone());
+        Self {
+            writer,
+            reader,
+            appends,
         }
-        let new: Vec<Value> = events
-            .iter()
-            .map(|new| {
-                json!({
-                    "event_id": new.event_id,
-                    "kind": new.kind,
-                    "schema_version": new.schema_version,
-                    "payload": new.payload,
-                    "metadata": new.metadata,
-                })
-            })
-            .collect();
-        let position = sqlx::query(
-            "INSERT INTO events (stream, version, event_id, kind, schema_version, payload, metadata, recorded_at)
-             SELECT ?1, ?2 + 1 + new.key, new.value ->> 'event_id', new.value ->> 'kind', new.value ->> 'schema_version',
-                 new.value -> 'payload', new.value -> 'metadata', strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-             FROM json_each(?3) AS new ORDER BY new.key",
-        )
-        .bind(&stream)
-        .bind(to_sql(expected_version))
-        .bind(Json(new))
-        .execute(&mut *transaction)
-        .await?
-        .last_insert_rowid();
-        if let Some(result) = result {
-            sqlx::query(
-                "INSERT INTO command_results (key, request_sha256, status, body, position, recorded_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))",
-            )
-            .bind(&result.key)
-            .bind(&result.request_sha256[..])
-            .bind(result.status)
-            .bind(&result.body)
-            .bind(position)
-            .execute(&mut *transaction)
-            .await?;
-        }
-        transaction.commit().await?;
-        Ok(Some(position))
     }
 
     async fn conflict(&self, expected: u64, result: Option<&CommandResult>) -> StoreError {
@@ -128,21 +69,16 @@ impl EventStore for SqliteEventStore {
         events: &[NewEvent],
         result: Option<&CommandResult>,
     ) -> Result<Appended, StoreError> {
-        match self
-            .try_append(stream, expected_version, events, result)
-            .await
-        {
-            Ok(Some(position)) => Ok(Appended {
+        let outcome = self
+            .appends
+            .store(stream, expected_version, events, result)
+            .await?;
+        match outcome {
+            Outcome::Stored(position) => Ok(Appended {
                 version: expected_version + events.len() as u64,
                 position: from_sql("position", position)?,
             }),
-            Ok(None) => Err(self.conflict(expected_version, result).await),
-            Err(error) => match violated(&error) {
-                Some(Violated::Version | Violated::Key) => {
-                    Err(self.conflict(expected_version, result).await)
-                }
-                None => Err(store_error(error)),
-            },
+            Outcome::Late => Err(self.conflict(expected_version, result).await),
         }
     }
 

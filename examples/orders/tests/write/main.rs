@@ -8,5 +8,6 @@ mod routes;
 mod snapshots;
 mod store;
 mod support;
+mod together;
 mod unfinished;
 mod upcasting;
