@@ -120,6 +120,29 @@ async fn what_a_consumer_left_goes_to_another(bus: Arc<impl EventBus>) -> Result
     Ok(())
 }
 
+/// Nobody waits for the time after which a consumer counts as lost, when it is known to be gone.
+#[tokio::test]
+async fn what_a_dropped_subscription_held_is_handed_out_at_once() -> Result<()> {
+    let options = BusOptions {
+        reclaim_after: Duration::from_hours(1),
+        ..BusOptions::default()
+    };
+    let bus = Arc::new(InProcessBus::new(options));
+    let (_world, all) = published(&bus, 3).await?;
+    let mut gone = bus.subscribe("group", "gone").await?;
+    let mut busy = bus.subscribe("group", "busy").await?;
+    let mut other = bus.subscribe("group", "other").await?;
+    assert_eq!(positions(&gone.next(2, WAIT).await?), all[..2]);
+    assert_eq!(positions(&busy.next(2, WAIT).await?), all[2..4]);
+    drop(gone);
+    let again = other.next(2, WAIT).await?;
+    assert_eq!(positions(&again), all[..2]);
+    assert!(again.iter().all(|one| one.attempt == 2));
+    // The other one is at work still.
+    assert_eq!(positions(&other.next(100, WAIT).await?), all[4..]);
+    Ok(())
+}
+
 async fn what_nobody_finishes_is_parked_and_comes_back_when_asked_for(
     bus: Arc<impl EventBus>,
 ) -> Result<()> {

@@ -67,7 +67,7 @@ async fn without_its_database_the_query_side_answers_what_it_answered_last() -> 
     let service = service(
         &world,
         QueryOptions {
-            timeout: Duration::from_millis(200),
+            timeout: Duration::from_millis(600),
             open_timeout: Duration::from_millis(200),
             ..QueryOptions::default()
         },
