@@ -1,8 +1,9 @@
-//! `orders bench`: what the write side costs, on both stores, and the policies' share of it. Everything in one run, so that the numbers
+//! `orders bench`: what the write side costs, on both stores, and the policies' share of it there, at the gateway and before the providers. Everything in one run, so that the numbers
 //! can be compared with each other.
 
 mod append;
 mod commands;
+mod edges;
 mod load;
 mod policies;
 mod report;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -30,6 +31,22 @@ pub struct BenchSettings {
     /// How long each throughput is measured, in seconds (1 to 600).
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// Measures these alone, and not all of them.
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
+    only: Vec<Part>,
+}
+
+/// A group of the table's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Events a second, stored with one statement and with many.
+    Append,
+    /// How long a long order takes to read.
+    Load,
+    /// Commands a second over HTTP.
+    Commands,
+    /// The policies' share of a request at each edge; measures commands too.
+    Policies,
 }
 
 /// A store to measure, with what keeps it there.
@@ -71,15 +88,27 @@ pub async fn run(settings: BenchSettings) -> Result<()> {
         database,
     };
 
+    let wants = |part| settings.only.is_empty() || settings.only.contains(&part);
     let mut report = Report::default();
-    report.extend(append::measure(&postgres, length).await?);
-    report.extend(append::measure(&sqlite, length).await?);
-    report.extend(load::measure(&postgres, length).await?);
-    report.extend(load::measure(&sqlite, length).await?);
-    let commands = commands::measure(&postgres, length).await?;
-    report.extend(commands.rows);
-    report.extend(commands::measure(&sqlite, length).await?.rows);
-    report.extend(policies::measure(commands.single).await?);
+    if wants(Part::Append) {
+        report.extend(append::measure(&postgres, length).await?);
+        report.extend(append::measure(&sqlite, length).await?);
+    }
+    if wants(Part::Load) {
+        report.extend(load::measure(&postgres, length).await?);
+        report.extend(load::measure(&sqlite, length).await?);
+    }
+    if wants(Part::Commands) || wants(Part::Policies) {
+        let commands = commands::measure(&postgres, length).await?;
+        report.extend(commands.rows);
+        report.extend(commands::measure(&sqlite, length).await?.rows);
+        if wants(Part::Policies) {
+            let (store, rows) = policies::measure(commands.single).await?;
+            report.extend(rows);
+            report.extend(edges::gateway_share(store, commands.through_gateway).await?);
+            report.extend(edges::provider_shares(length).await?);
+        }
+    }
     report.push(Row::text(
         "memory",
         "resident, of this process: service and load generator",

@@ -53,6 +53,16 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// A yes that nobody was asked for.
+    pub(crate) fn at_once(from: &str, body: Value) -> Self {
+        Self {
+            from: from.to_owned(),
+            status: StatusCode::OK,
+            retry_after: None,
+            body,
+        }
+    }
+
     /// Why it said no, for people.
     pub(crate) fn detail(&self) -> String {
         let detail = self.body["detail"].as_str();

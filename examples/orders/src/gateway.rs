@@ -10,6 +10,7 @@
 mod admit;
 mod forward;
 mod limit;
+mod through;
 mod upstream;
 
 use std::sync::Arc;
@@ -29,6 +30,8 @@ use crate::edge::Endpoint;
 use crate::problem::Problem;
 use limit::ClientLimit;
 use upstream::Upstream;
+
+pub(crate) use through::without;
 
 /// What may be done to an order: each is a route.
 const VERBS: [&str; 5] = ["pay", "ship", "deliver", "cancel", "refund"];

@@ -32,7 +32,7 @@ struct Arguments {
 enum Program {
     /// Serves everything in this process.
     Serve(Settings),
-    /// Measures the write side on a PostgreSQL of its own and on a file, and prints a table.
+    /// Measures the write side on a PostgreSQL of its own and on a file, and what the policies take at each edge; prints a table.
     Bench(BenchSettings),
     /// Rebuilds the read model, or shows and tries again what was parked, while the service runs.
     Operate(serve::Operation),

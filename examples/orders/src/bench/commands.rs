@@ -1,5 +1,6 @@
 //! Commands a second over HTTP, each making an order, behind all policies of the store's edge.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use super::report::{Row, millis, percentiles};
-use super::{Measured, Store};
-use crate::auth::{Identity, Scope};
+use super::{Measured, Store, edges};
+use crate::auth::{Identity, NewToken, Scope, Tokens};
 use crate::command::{CommandHandler, CommandService, routes};
 use crate::money::Money;
 use crate::payment::{Charged, PaymentError, Payments};
@@ -28,6 +29,8 @@ pub struct Commands {
     pub rows: Vec<Row>,
     /// A request of one client, in the middle.
     pub single: Duration,
+    /// The same through a gateway.
+    pub through_gateway: Duration,
 }
 
 /// Nobody is charged here.
@@ -68,26 +71,47 @@ pub async fn measure<S: Store>(measured: &Measured<S>, length: Duration) -> Resu
     };
     let app = routes(handler).layer(Extension(identity));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("http://{}/orders", listener.local_addr()?);
+    let url = format!("http://{}", listener.local_addr()?);
     let serving = tokio::spawn(async move { axum::serve(listener, app).await });
     let mut rows = Vec::new();
     let mut single = Duration::ZERO;
     for clients in CLIENTS {
-        let mut times = load(&url, clients, length).await?;
-        let rate = times.len() as f64 / length.as_secs_f64();
-        let (middle, slow) = percentiles(&mut times);
+        let what = format!("{}, {clients} at once", measured.name);
+        let times = load(&format!("{url}/orders"), "", clients, length).await?;
+        let middle = row(&mut rows, &what, times, length);
         if clients == 1 {
             single = middle;
         }
-        let what = format!("{}, {clients} at once", measured.name);
-        let value = format!("{rate:.0}/s ({}, p99 {})", millis(middle), millis(slow));
-        rows.push(Row::text("commands", &what, &value));
     }
+    let new = NewToken::random("bench", Some(Uuid::nil()), [Scope::OrdersWrite]);
+    let tokens = Tokens::parse(&Tokens::file_text(std::slice::from_ref(&new)))?;
+    let gateway = edges::gateway(&url, Arc::new(tokens))?.routes();
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/orders", listener.local_addr()?);
+    let gateway = gateway.into_make_service_with_connect_info::<SocketAddr>();
+    let before = tokio::spawn(async move { axum::serve(listener, gateway).await });
+    let times = load(&url, &new.token, 1, length).await?;
+    let what = format!("{}, 1 at once, through the gateway", measured.name);
+    let through_gateway = row(&mut rows, &what, times, length);
+    before.abort();
     serving.abort();
-    Ok(Commands { rows, single })
+    Ok(Commands {
+        rows,
+        single,
+        through_gateway,
+    })
 }
 
-async fn load(url: &str, clients: usize, length: Duration) -> Result<Vec<Duration>> {
+/// Adds a row, and says what the middle one took.
+fn row(rows: &mut Vec<Row>, what: &str, mut times: Vec<Duration>, length: Duration) -> Duration {
+    let rate = times.len() as f64 / length.as_secs_f64();
+    let (middle, slow) = percentiles(&mut times);
+    let value = format!("{rate:.0}/s ({}, p99 {})", millis(middle), millis(slow));
+    rows.push(Row::text("commands", what, &value));
+    middle
+}
+
+async fn load(url: &str, token: &str, clients: usize, length: Duration) -> Result<Vec<Duration>> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let body = json!({ "items": [{
         "sku": "tea", "quantity": 2, "unit_price": { "amount_minor": 250, "currency": "EUR" }
@@ -95,7 +119,7 @@ async fn load(url: &str, clients: usize, length: Duration) -> Result<Vec<Duratio
     let begin = Instant::now();
     let tasks: Vec<_> = (0..clients)
         .map(|_| {
-            let request = client.post(url).json(&body);
+            let request = client.post(url).bearer_auth(token).json(&body);
             tokio::spawn(async move {
                 let mut times = Vec::new();
                 while begin.elapsed() < length {

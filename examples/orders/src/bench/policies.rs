@@ -16,42 +16,67 @@ use crate::store::{
     StoreError, StoreGuard, StoredEvent,
 };
 
-/// Commands in one round, and rounds; the fastest counts: what others take of the machine only ever adds.
-const COMMANDS: u32 = 4_000;
+/// Calls in one round, and rounds; the fastest counts: what others take of the machine only ever adds.
+const CALLS: u32 = 4_000;
 const ROUNDS: u32 = 9;
 
-/// Compares them to a request's time.
-pub async fn measure(request: Duration) -> Result<Vec<Row>> {
+/// What the policies of the store's edge take of a command, and rows that compare it to a request's time.
+pub async fn measure(request: Duration) -> Result<(Duration, Vec<Row>)> {
     let bare: Arc<dyn EventStore> = Arc::new(NoStore);
     let guarded = Arc::new(GuardedStore::new(Arc::new(NoStore), StoreGuard::default())?);
     let (bare, guarded) = (CommandService::new(bare), CommandService::new(guarded));
+    let policies = extra(
+        async || command(&bare).await,
+        async || command(&guarded).await,
+    );
+    let policies = policies.await?;
+    let what = "both store calls of a command: timeouts, retry with budget, breaker, bulkhead";
+    let whole = "their share of a request of one client, PostgreSQL";
+    let rows = vec![
+        Row::text("policies", what, &micros(policies)),
+        share(whole, policies, request),
+    ];
+    Ok((policies, rows))
+}
+
+async fn command(service: &CommandService) -> Result<()> {
+    let order_id = Uuid::nil();
+    let (command, context) = (create(order_id), context());
+    service.execute(order_id, &command, &context, None).await?;
+    Ok(())
+}
+
+/// How much longer a call takes with policies.
+pub async fn extra(
+    bare: impl AsyncFn() -> Result<()>,
+    guarded: impl AsyncFn() -> Result<()>,
+) -> Result<Duration> {
     let (mut without, mut with) = (Duration::MAX, Duration::MAX);
     // In turns, so that both see the same machine.
     for _ in 0..ROUNDS {
         without = without.min(round(&bare).await?);
         with = with.min(round(&guarded).await?);
     }
-    let policies = with.saturating_sub(without) / COMMANDS;
-    let share = policies.as_secs_f64() / request.as_secs_f64() * 100.0;
-    let value = format!("{:.2} us", policies.as_secs_f64() * 1e6);
-    let what = "both store calls of a command: timeouts, retry with budget, breaker, bulkhead";
-    let whole = "their share of a request of one client, PostgreSQL";
-    let share = format!("{share:.2} %");
-    Ok(vec![
-        Row::text("policies", what, &value),
-        Row::text("policies", whole, &share).target("less than 1 %"),
-    ])
+    Ok(with.saturating_sub(without) / CALLS)
 }
 
-async fn round(service: &CommandService) -> Result<Duration> {
+async fn round(call: &impl AsyncFn() -> Result<()>) -> Result<Duration> {
     let begin = Instant::now();
-    for _ in 0..COMMANDS {
-        let order_id = Uuid::nil();
-        service
-            .execute(order_id, &create(order_id), &context(), None)
-            .await?;
+    for _ in 0..CALLS {
+        call().await?;
     }
     Ok(begin.elapsed())
+}
+
+/// Microseconds with two places.
+pub fn micros(time: Duration) -> String {
+    format!("{:.2} us", time.as_secs_f64() * 1e6)
+}
+
+/// What the policies are of a whole.
+pub fn share(what: &str, policies: Duration, whole: Duration) -> Row {
+    let share = policies.as_secs_f64() / whole.as_secs_f64() * 100.0;
+    Row::text("policies", what, &format!("{share:.2} %")).target("less than 1 %")
 }
 
 /// Answers at once, and forgets.

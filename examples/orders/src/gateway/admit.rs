@@ -29,7 +29,7 @@ const MAX_REQUEST_ID: usize = 64;
 /// Sheds reads first: what was not looked at can be looked at later.
 const READ: u8 = 0;
 /// Sheds writes last: money and parcels depend on them.
-const WRITE: u8 = 255;
+pub(super) const WRITE: u8 = 255;
 
 /// Gives every request a name and a trace, and says the name in the answer.
 pub(super) async fn name(mut request: Request, next: Next) -> Response {
@@ -157,7 +157,7 @@ async fn within_limits(gateway: &Gateway, mut request: Request, next: Next) -> R
 }
 
 /// The answer, whose body holds the request's place until its last byte, and has as long as the request has.
-fn until(deadline: Instant, permit: SheddingPermit, answer: Response) -> Response {
+pub(super) fn until(deadline: Instant, permit: SheddingPermit, answer: Response) -> Response {
     answer.map(|body| {
         let pieces = body.into_data_stream();
         let pieces =

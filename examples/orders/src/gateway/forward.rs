@@ -139,7 +139,7 @@ fn add_client(headers: &mut HeaderMap, client: &str) {
 }
 
 /// The service's answer, streamed.
-fn returned(answer: reqwest::Response) -> Response {
+pub(super) fn returned(answer: reqwest::Response) -> Response {
     let (status, headers) = (answer.status(), passed_on(answer.headers()));
     let mut response = Response::new(Body::from_stream(answer.bytes_stream()));
     *response.status_mut() = status;

@@ -93,14 +93,25 @@ impl Upstream {
         is_repeatable: bool,
         request: impl Fn(&reqwest::Client, &str) -> reqwest::RequestBuilder + Sync,
     ) -> Result<reqwest::Response, CallError<reqwest::Error>> {
-        let options = CallOptions {
-            is_repeatable,
-            ..CallOptions::default()
-        };
         let attempt = || {
             // Relaxed: a number on its own.
             self.requests.fetch_add(1, Ordering::Relaxed);
             request(&self.client, &self.endpoint.url).send()
+        };
+        self.through(is_repeatable, attempt).await
+    }
+
+    /// Through the policies.
+    pub(super) async fn through<
+        F: Future<Output = Result<reqwest::Response, reqwest::Error>> + Send,
+    >(
+        &self,
+        is_repeatable: bool,
+        attempt: impl Fn() -> F + Sync,
+    ) -> Result<reqwest::Response, CallError<reqwest::Error>> {
+        let options = CallOptions {
+            is_repeatable,
+            ..CallOptions::default()
         };
         self.pipeline.call_with(options, attempt).await
     }

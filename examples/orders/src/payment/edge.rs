@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use fuseboard::{
-    Backoff, CircuitBreaker, CircuitBreakerConfig, CircuitState, ConcurrencyQueue, Failover,
-    FailoverOrder, Hedge, Pipeline, RetryBudget, RetryConfig, Timeout,
+    Backoff, CallError, CircuitBreaker, CircuitBreakerConfig, CircuitState, ConcurrencyQueue,
+    Failover, FailoverOrder, Hedge, Pipeline, RetryBudget, RetryConfig, Timeout,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::{Charged, PaymentError, Payments};
 use crate::context::RequestContext;
-use crate::edge::{Answer, Asker, ByAnswer, Endpoint, flat, retry_after};
+use crate::edge::{Answer, AskError, Asker, ByAnswer, Endpoint, flat, retry_after};
 use crate::money::Money;
 
 /// Settings of a [`PaymentEdge`].
@@ -214,27 +214,37 @@ impl PaymentEdge {
     async fn ask(&self, path: &str, body: &Value) -> Result<Answer, PaymentError> {
         count(&self.counts.calls);
         let remaining = RequestContext::current().remaining(self.timeout);
+        let Ok(limit) = Timeout::new(remaining) else {
+            return Err(self.unavailable(Duration::from_millis(1)));
+        };
+        let answer = self.through(limit, |region| {
+            count(&self.counts.requests);
+            self.asker.ask(region, path, body)
+        });
+        answer.await.map_err(|error| {
+            tracing::warn!(path, %error, "the payment provider does not answer");
+            self.unavailable(retry_after(&error))
+        })
+    }
+
+    /// Through the policies: each attempt asks one region.
+    pub(crate) async fn through<'a, F>(
+        &'a self,
+        limit: Timeout,
+        ask: impl Fn(&'a Endpoint) -> F + Sync,
+    ) -> Result<Answer, CallError<AskError>>
+    where
+        F: Future<Output = Result<Answer, AskError>> + Send,
+    {
         let attempts = AtomicUsize::new(0);
         let operation = || {
             // Relaxed: it only says which attempt this is.
             let attempt = attempts.fetch_add(1, Ordering::Relaxed);
             let regions = &self.starting_at[attempt % self.starting_at.len()];
-            regions.call_with(&ByAnswer, move |region| {
-                count(&self.counts.requests);
-                self.asker.ask(region, path, body)
-            })
+            regions.call_with(&ByAnswer, &ask)
         };
-        let Ok(limit) = Timeout::new(remaining) else {
-            return Err(self.unavailable(Duration::from_millis(1)));
-        };
-        match limit.call(self.pipeline.call(operation)).await {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                let error = flat(flat(error));
-                tracing::warn!(path, %error, "the payment provider does not answer");
-                Err(self.unavailable(retry_after(&error)))
-            }
-        }
+        let answer = limit.call(self.pipeline.call(operation)).await;
+        answer.map_err(|error| flat(flat(error)))
     }
 
     /// What comes of an answer that is neither a yes nor a no.

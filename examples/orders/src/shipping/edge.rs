@@ -157,6 +157,22 @@ impl Carrier {
         })
     }
 
+    /// Through the policies.
+    async fn through<'a, F>(
+        &'a self,
+        ask: impl Fn(&'a Endpoint) -> F + Sync,
+    ) -> Result<Answer, CallError<AskError>>
+    where
+        F: Future<Output = Result<Answer, AskError>> + Send,
+    {
+        let remaining = RequestContext::current().remaining(self.timeout);
+        let Ok(limit) = Timeout::new(remaining) else {
+            return Err(CallError::OperationFailed(AskError::TooLate));
+        };
+        let answer = limit.call(self.pipeline.call(|| ask(&self.endpoint)));
+        answer.await.map_err(flat)
+    }
+
     fn snapshot(&self) -> (String, u64, u32, CircuitState) {
         // Relaxed: a count, of nothing else that is read.
         let requests = self.requests.load(Ordering::Relaxed);
@@ -170,17 +186,12 @@ impl Service<Parcel> for Carrier {
     type Error = CallError<AskError>;
 
     async fn call(&self, parcel: Parcel) -> Result<Answer, CallError<AskError>> {
-        let remaining = RequestContext::current().remaining(self.timeout);
-        let Ok(limit) = Timeout::new(remaining) else {
-            return Err(CallError::OperationFailed(AskError::TooLate));
-        };
         let body = json!({ "shipment_id": parcel.shipment_id, "order_id": parcel.order_id });
-        let operation = || {
+        self.through(|carrier| {
             count(&self.requests);
-            self.asker.ask(&self.endpoint, "/shipments", &body)
-        };
-        let answer = limit.call(self.pipeline.call(operation)).await;
-        answer.map_err(flat)
+            self.asker.ask(carrier, "/shipments", &body)
+        })
+        .await
     }
 }
 
@@ -220,6 +231,17 @@ impl ShippingEdge {
             unavailable: read(&self.counts.unavailable),
             carriers: self.carriers().map(Carrier::snapshot).collect(),
         }
+    }
+
+    /// Through the policies of the first carrier.
+    pub(crate) async fn through<'a, F>(
+        &'a self,
+        ask: impl Fn(&'a Endpoint) -> F + Sync,
+    ) -> Result<Answer, CallError<AskError>>
+    where
+        F: Future<Output = Result<Answer, AskError>> + Send,
+    {
+        self.first.through(ask).await
     }
 
     fn carriers(&self) -> impl Iterator<Item = &Carrier> {
