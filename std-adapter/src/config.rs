@@ -25,6 +25,7 @@ mod attempts;
 mod finding;
 mod format;
 mod lint;
+mod overload;
 mod policies;
 mod policy;
 mod reader;
@@ -41,6 +42,7 @@ pub use attempts::{HedgeSettings, RetryJitter, RetrySettings, TimeoutSettings};
 pub use finding::{ConfigFileError, Finding, Place, Severity};
 pub use format::Format;
 pub use lint::{LINTS, Lint};
+pub use overload::{AdaptiveSettings, QueueSettings, SheddingSettings, ThrottleSettings};
 pub use policies::{Policies, RateLimiter, Reloaded, Watch};
 pub use policy::{ConcurrencyConfig, RateLimitAlgorithm, RateLimitConfig};
 pub use schema::schema;
@@ -89,6 +91,10 @@ pub struct Config {
     timeouts: Named<TimeoutSettings>,
     retries: Named<RetrySettings>,
     hedges: Named<HedgeSettings>,
+    queues: Named<QueueSettings>,
+    adaptive: Named<AdaptiveSettings>,
+    shedding: Named<SheddingSettings>,
+    throttles: Named<ThrottleSettings>,
     warnings: Vec<Finding>,
 }
 
@@ -199,6 +205,26 @@ impl Config {
         self.hedges.get(name).map(|policy| &policy.config)
     }
 
+    /// The settings of this queue, those of `defaults` included.
+    pub fn queue(&self, name: &str) -> Option<&QueueSettings> {
+        self.queues.get(name).map(|policy| &policy.config)
+    }
+
+    /// The settings of this adaptive limit, those of `defaults` included.
+    pub fn adaptive_limit(&self, name: &str) -> Option<&AdaptiveSettings> {
+        self.adaptive.get(name).map(|policy| &policy.config)
+    }
+
+    /// The settings of this load shedding, those of `defaults` included.
+    pub fn load_shedding(&self, name: &str) -> Option<&SheddingSettings> {
+        self.shedding.get(name).map(|policy| &policy.config)
+    }
+
+    /// The settings of this client throttle, those of `defaults` included.
+    pub fn throttle(&self, name: &str) -> Option<&ThrottleSettings> {
+        self.throttles.get(name).map(|policy| &policy.config)
+    }
+
     /// Every breaker by its name, in alphabetical order.
     pub fn breakers(&self) -> impl Iterator<Item = (&str, &CircuitBreakerConfig)> {
         configs(&self.breakers)
@@ -227,6 +253,26 @@ impl Config {
     /// Every hedge by its name, in alphabetical order.
     pub fn hedges(&self) -> impl Iterator<Item = (&str, &HedgeSettings)> {
         configs(&self.hedges)
+    }
+
+    /// Every queue by its name, in alphabetical order.
+    pub fn queues(&self) -> impl Iterator<Item = (&str, &QueueSettings)> {
+        configs(&self.queues)
+    }
+
+    /// Every adaptive limit by its name, in alphabetical order.
+    pub fn adaptive_limits(&self) -> impl Iterator<Item = (&str, &AdaptiveSettings)> {
+        configs(&self.adaptive)
+    }
+
+    /// Every load shedding by its name, in alphabetical order.
+    pub fn load_sheddings(&self) -> impl Iterator<Item = (&str, &SheddingSettings)> {
+        configs(&self.shedding)
+    }
+
+    /// Every client throttle by its name, in alphabetical order.
+    pub fn throttles(&self) -> impl Iterator<Item = (&str, &ThrottleSettings)> {
+        configs(&self.throttles)
     }
 
     /// What is allowed and will probably do harm, in the order of the text.

@@ -125,6 +125,19 @@ impl ConcurrencyQueue {
         self
     }
 
+    /// The law by which the line is cut.
+    #[cfg(all(feature = "config", feature = "shedding"))]
+    pub(crate) fn codel(&self) -> Option<CoDel> {
+        self.codel.clone()
+    }
+
+    /// The same, cut by this law or by none.
+    #[cfg(all(feature = "config", feature = "shedding"))]
+    pub(crate) fn with_codel(mut self, codel: Option<CoDel>) -> Self {
+        self.codel = codel;
+        self
+    }
+
     /// Takes a place if one is free and nobody waits for it.
     ///
     /// # Errors

@@ -93,6 +93,10 @@ fn holds(config: &Config) -> String {
         (config.timeouts().count(), "timeout"),
         (config.retries().count(), "retry policy"),
         (config.hedges().count(), "hedge"),
+        (config.queues().count(), "queue"),
+        (config.adaptive_limits().count(), "adaptive limit"),
+        (config.load_sheddings().count(), "load shedding"),
+        (config.throttles().count(), "throttle"),
     ];
     let there: Vec<_> = rows
         .into_iter()

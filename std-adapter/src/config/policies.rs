@@ -4,6 +4,7 @@
 mod attempts;
 mod home;
 mod kinds;
+mod overload;
 #[cfg(feature = "pipeline")]
 mod pipeline;
 mod reload;
@@ -67,6 +68,14 @@ struct Running {
     retries: BTreeMap<String, Live<crate::config::RetrySettings>>,
     #[cfg(feature = "hedge")]
     hedges: BTreeMap<String, Live<crate::config::HedgeSettings>>,
+    #[cfg(all(feature = "concurrency", feature = "shedding"))]
+    queues: BTreeMap<String, Live<crate::config::QueueSettings>>,
+    #[cfg(feature = "adaptive")]
+    adaptive: BTreeMap<String, Live<crate::config::AdaptiveSettings>>,
+    #[cfg(feature = "shedding")]
+    shedding: BTreeMap<String, Live<crate::config::SheddingSettings>>,
+    #[cfg(feature = "throttle")]
+    throttles: BTreeMap<String, Live<crate::config::ThrottleSettings>>,
 }
 
 /// One policy and the settings that it runs with.

@@ -8,6 +8,7 @@ use crate::config::tree::Span;
 use crate::config::value::Given;
 use fuseboard_core::{ConfigError, Rate};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Most requests that a sliding window of a file remembers.
 pub(super) const SLIDING_MAX: usize = 1024;
@@ -33,6 +34,8 @@ pub struct RateLimitConfig {
     pub burst: Option<u64>,
     /// How the rate is kept.
     pub algorithm: RateLimitAlgorithm,
+    /// How long a call of a pipeline may wait for its turn.
+    pub max_wait: Duration,
 }
 
 impl RateLimitConfig {
@@ -123,6 +126,7 @@ impl Kind for RateLimitConfig {
             rate,
             burst,
             algorithm,
+            max_wait: Duration::ZERO,
         }
     }
 
@@ -139,6 +143,10 @@ impl Kind for RateLimitConfig {
             RateLimitAlgorithm::SlidingWindow if self.burst.is_some() => Err(Clash::new(
                 "burst",
                 "a sliding window has no burst: all units of its rate may come at once; remove it",
+            )),
+            RateLimitAlgorithm::SlidingWindow if !self.max_wait.is_zero() => Err(Clash::new(
+                "max_wait",
+                "a sliding window is not waited for; remove it, or use \"token_bucket\"",
             )),
             RateLimitAlgorithm::SlidingWindow if self.rate.units() > SLIDING_MAX as u64 => {
                 let message = format!(

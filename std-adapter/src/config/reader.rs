@@ -19,20 +19,24 @@ pub(super) const FINDINGS_MAX: usize = 100;
 /// Longest key for which a near name is looked for.
 const GUESS_MAX: usize = 64;
 /// Most names that are listed beside one that is not known.
-const LISTED_MAX: usize = 10;
+const LISTED_MAX: usize = 14;
 /// Policies of one kind that a board has room for.
 const BOARD_SLOTS: usize = 64;
 
 /// Keys at the top of a file, beside the sections.
 const TOP: [&str; 4] = ["$schema", "version", "board", "defaults"];
 /// The sections, in the order of the documentation.
-pub(super) const SECTIONS: [&str; 6] = [
+pub(super) const SECTIONS: [&str; 10] = [
     <crate::CircuitBreakerConfig as Kind>::SECTION.name,
     <super::RateLimitConfig as Kind>::SECTION.name,
     <super::ConcurrencyConfig as Kind>::SECTION.name,
     <super::TimeoutSettings as Kind>::SECTION.name,
     <super::RetrySettings as Kind>::SECTION.name,
     <super::HedgeSettings as Kind>::SECTION.name,
+    <super::QueueSettings as Kind>::SECTION.name,
+    <super::AdaptiveSettings as Kind>::SECTION.name,
+    <super::SheddingSettings as Kind>::SECTION.name,
+    <super::ThrottleSettings as Kind>::SECTION.name,
 ];
 
 /// Reads the whole tree.
@@ -97,6 +101,10 @@ impl<'a> Reader<'a> {
             timeouts: Named::new(),
             retries: Named::new(),
             hedges: Named::new(),
+            queues: Named::new(),
+            adaptive: Named::new(),
+            shedding: Named::new(),
+            throttles: Named::new(),
             warnings: Vec::new(),
         };
         let entries = self.map("", tree).unwrap_or_default();
@@ -127,6 +135,10 @@ impl<'a> Reader<'a> {
         config.timeouts = self.section(entries);
         config.retries = self.section(entries);
         config.hedges = self.section(entries);
+        config.queues = self.section(entries);
+        config.adaptive = self.section(entries);
+        config.shedding = self.section(entries);
+        config.throttles = self.section(entries);
         config
     }
 

@@ -2,6 +2,9 @@
 
 use crate::breaker::CircuitBreakerConfig;
 use crate::config::attempts::{HedgeSettings, RetrySettings, TimeoutSettings};
+use crate::config::overload::{
+    AdaptiveSettings, QueueSettings, SheddingSettings, ThrottleSettings,
+};
 use crate::config::policy::{ConcurrencyConfig, Kind, RateLimitConfig};
 use crate::config::reader::VERSION;
 use crate::config::setting::{Setting, Take};
@@ -22,7 +25,7 @@ pub fn schema() -> String {
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Fuseboard configuration",
-        "description": "Circuit breakers, rate limits and concurrency limits by name.",
+        "description": "Circuit breakers, limits and other policies by name.",
         "type": "object",
         "additionalProperties": false,
         "properties": {
@@ -44,6 +47,10 @@ pub fn schema() -> String {
                     "timeouts": settings::<TimeoutSettings>(false),
                     "retries": settings::<RetrySettings>(false),
                     "hedges": settings::<HedgeSettings>(false),
+                    "queues": settings::<QueueSettings>(false),
+                    "adaptive": settings::<AdaptiveSettings>(false),
+                    "shedding": settings::<SheddingSettings>(false),
+                    "throttles": settings::<ThrottleSettings>(false),
                 },
             },
             "breakers": named::<CircuitBreakerConfig>(),
@@ -52,6 +59,10 @@ pub fn schema() -> String {
             "timeouts": named::<TimeoutSettings>(),
             "retries": named::<RetrySettings>(),
             "hedges": named::<HedgeSettings>(),
+            "queues": named::<QueueSettings>(),
+            "adaptive": named::<AdaptiveSettings>(),
+            "shedding": named::<SheddingSettings>(),
+            "throttles": named::<ThrottleSettings>(),
         },
     });
     format!("{schema:#}\n")

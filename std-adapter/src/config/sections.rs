@@ -1,8 +1,10 @@
 //! The tables of all settings.
 
 mod attempts;
+mod overload;
 
 pub(super) use attempts::{HEDGES, RETRIES, TIMEOUTS};
+pub(super) use overload::{ADAPTIVE, QUEUES, SHEDDING, THROTTLES};
 
 use crate::breaker::CircuitBreakerConfig;
 use crate::config::setting::{Section, Setting, Take};
@@ -209,6 +211,15 @@ pub(super) const RATE_LIMITS: Section<RateLimitConfig> = Section {
             },
             Some("the units of `rate`"),
             "Most requests at once, the first included. A sliding window takes none.",
+        ),
+        Setting::new(
+            "max_wait",
+            Take::Span {
+                from_zero: true,
+                set: |to, span| to.max_wait = span,
+            },
+            Some("\"0s\""),
+            "How long a call of a pipeline may wait for its turn. A sliding window takes none.",
         ),
         Setting::new(
             "algorithm",

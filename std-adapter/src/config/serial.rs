@@ -3,6 +3,9 @@
 use crate::breaker::CircuitBreakerConfig;
 use crate::config::Config;
 use crate::config::attempts::{HedgeSettings, RetrySettings, TimeoutSettings};
+use crate::config::overload::{
+    AdaptiveSettings, QueueSettings, SheddingSettings, ThrottleSettings,
+};
 use crate::config::policy::{ConcurrencyConfig, Kind, Placed, Policy, RateLimitConfig};
 use crate::config::reader;
 use crate::config::source::Source;
@@ -29,6 +32,10 @@ impl Serialize for Config {
         section::<_, TimeoutSettings>(&mut map, self)?;
         section::<_, RetrySettings>(&mut map, self)?;
         section::<_, HedgeSettings>(&mut map, self)?;
+        section::<_, QueueSettings>(&mut map, self)?;
+        section::<_, AdaptiveSettings>(&mut map, self)?;
+        section::<_, SheddingSettings>(&mut map, self)?;
+        section::<_, ThrottleSettings>(&mut map, self)?;
         map.end()
     }
 }

@@ -57,6 +57,17 @@ impl LoadShedding {
         })
     }
 
+    /// Another limit for all handles, where it is fixed, and another share for this one.
+    #[cfg(feature = "config")]
+    pub(crate) fn change(&mut self, limit: u32, sheds_from: f64) -> Result<(), ConfigError> {
+        let shedding = PriorityShedding::try_new(sheds_from)?;
+        if let Places::Fixed(places) = &self.places {
+            places.set_limit(limit)?;
+        }
+        self.shedding = shedding;
+        Ok(())
+    }
+
     /// Takes a place for a call of this priority; 255 is shed last.
     ///
     /// # Errors

@@ -91,6 +91,45 @@ async fn a_hedge_takes_from_the_budget_of_the_retries() {
     assert_eq!(attempts.load(Ordering::Relaxed), 6);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_for_too_much_work_is_part_of_it_too() {
+    let policies = policies(
+        "[shedding.x]\nlimit = 9\n[queues.x]\nlimit = 1\nmax_waiting = 1\nmax_wait = '10ms'\n[adaptive.x]\n\
+         [throttles.x]\nminimum_requests = 0\n[rate_limits.x]\nrate = '1/h'\nburst = 5\nmax_wait = '2h'",
+    );
+    let pipeline = policies.pipeline("x").unwrap().build().unwrap();
+    assert_eq!(pipeline.warnings(), []);
+    let queue = policies.queue("x").unwrap();
+    let held = queue.try_acquire().unwrap();
+    let waits = tokio::spawn({
+        let pipeline = pipeline.clone();
+        async move { pipeline.call(|| async { Ok::<_, ()>(7) }).await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(queue.waiting(), 1);
+    let full = pipeline.call(|| async { Ok::<_, ()>(7) }).await;
+    assert_eq!(rejected_by(&full), Some(PolicyKind::Concurrency));
+    drop(held);
+    assert_eq!(waits.await.unwrap(), Ok(7));
+    let places = (0..9).map(|_| policies.load_shedding("x").unwrap().try_acquire(255));
+    let places: Vec<_> = places.collect();
+    let shed = pipeline.call(|| async { Ok::<_, ()>(7) }).await;
+    assert_eq!(rejected_by(&shed), Some(PolicyKind::Shedding));
+    drop(places);
+    assert_eq!(policies.adaptive_limit("x").unwrap().in_flight(), 0);
+    let throttle = policies.throttle("x").unwrap();
+    assert_eq!(throttle.counts(), (1, 1));
+    for _ in 0..200 {
+        let _ = throttle.call(async { Err::<(), _>(()) }).await;
+    }
+    let mut throttled = 0;
+    for _ in 0..20 {
+        let answer = pipeline.call(|| async { Err::<(), _>(()) }).await;
+        throttled += u32::from(rejected_by(&answer) == Some(PolicyKind::Throttle));
+    }
+    assert!(throttled > 10, "{throttled}");
+}
+
 #[test]
 fn what_can_be_no_pipeline_says_why() {
     let policies =

@@ -272,6 +272,84 @@ fn a_watch_reloads_what_has_changed_and_tells_an_error_once() {
     assert!(policies.breaker("other").is_some());
 }
 
+#[tokio::test]
+async fn queues_shedding_adaptive_limits_and_throttles_keep_their_state() {
+    let before = "[queues.x]\nlimit = 1\nmax_waiting = 1\n[adaptive.x]\ninitial_limit = 3\nalgorithm = 'aimd'\n\
+                  [shedding.x]\nlimit = 4\nsheds_from = '50%'\n[throttles.x]\nminimum_requests = 0\nwindow = '1h'";
+    let policies = policies(before);
+    let (queue, shedding) = (
+        policies.queue("x").unwrap(),
+        policies.load_shedding("x").unwrap(),
+    );
+    let (adaptive, throttle) = (
+        policies.adaptive_limit("x").unwrap(),
+        policies.throttle("x").unwrap(),
+    );
+    assert_eq!((queue.limit(), adaptive.limit()), (1, 3));
+    let held = (
+        queue.try_acquire().unwrap(),
+        shedding.try_acquire(0).unwrap(),
+        adaptive.try_acquire().unwrap(),
+    );
+    for _ in 0..20 {
+        let _ = throttle.call(async { Err::<(), _>(()) }).await;
+    }
+    let counts = throttle.counts();
+
+    let after = before
+        .replace(
+            "limit = 1\nmax_waiting = 1",
+            "limit = 2\nmax_waiting = 2\nmax_wait = '1ms'\nshed_target = '5ms'",
+        )
+        .replace(
+            "limit = 4\nsheds_from = '50%'",
+            "limit = 6\nsheds_from = 0.1",
+        )
+        .replace("'aimd'", "'vegas'")
+        .replace("minimum_requests = 0", "minimum_requests = 1000");
+    let done = reload(&policies, &after).unwrap();
+    assert_eq!(
+        done.changed,
+        ["queues.x", "adaptive.x", "shedding.x", "throttles.x"]
+    );
+    // Who has a handle sees the new limit, with what is in flight.
+    assert_eq!((queue.limit(), queue.in_flight()), (2, 1));
+    assert_eq!((adaptive.limit(), adaptive.in_flight()), (3, 1));
+    let urgent: Vec<_> = (0..9).flat_map(|_| shedding.try_acquire(255)).collect();
+    assert_eq!(urgent.len(), 6 - 1);
+    drop(urgent);
+    // Priority 0 may fill a tenth now, which is the one place that is always open, and taken.
+    assert!(policies.load_shedding("x").unwrap().try_acquire(0).is_err());
+    assert!(shedding.try_acquire(0).is_ok(), "the former share");
+    assert_eq!(throttle.counts(), counts);
+    assert!(
+        throttle.try_acquire().is_ok(),
+        "the window holds too few now"
+    );
+    // A call waits now, and no longer than that.
+    let queue = policies.queue("x").unwrap();
+    let both = queue.try_acquire().unwrap();
+    assert!(queue.acquire().await.is_err());
+    drop((both, held));
+
+    // The law of the line goes on where it stays, and ends where it is taken away.
+    let done = reload(&policies, &after.replace("'5ms'", "'9ms'")).unwrap();
+    assert_eq!(done.changed, ["queues.x"]);
+    let done = reload(&policies, &after.replace("shed_target = '5ms'", "")).unwrap();
+    assert_eq!(done.changed, ["queues.x"]);
+    for (old, new, field) in [
+        ("'1h'", "'2h'", "throttles.x.window"),
+        (
+            "window = '1h'",
+            "window = '1h'\nseed = 7",
+            "throttles.x.seed",
+        ),
+    ] {
+        let error = reload(&policies, &after.replace(old, new)).unwrap_err();
+        assert!(error.to_string().contains(field), "{error}");
+    }
+}
+
 #[test]
 fn timeouts_retries_and_hedges_are_values_of_the_last_reload() {
     let before = "[timeouts.x]\nlimit = '2s'\n[retries.x]\nmax_attempts = 4\ninitial = '5ms'\njitter = 'decorrelated'\n\

@@ -122,7 +122,7 @@ fn schema_and_reader_agree_on_single_values() {
                 let mut document = json!({ section: { "x": { name: value } } });
                 for (of, needed, usual) in super::settings::NEEDED {
                     if section == of && name != needed {
-                        document[section]["x"][needed] = json!(usual);
+                        document[section]["x"][needed] = super::settings::plain(usual);
                     }
                 }
                 let by_reader = read(&document, Format::Json).unwrap();

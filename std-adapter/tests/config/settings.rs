@@ -4,20 +4,27 @@ use super::{meaning, read};
 use fuseboard::config::{Config, Format, schema};
 use serde_json::{Map, Value, json};
 
-pub(super) const SECTIONS: [&str; 6] = [
+pub(super) const SECTIONS: [&str; 10] = [
     "breakers",
     "rate_limits",
     "concurrency",
     "timeouts",
     "retries",
     "hedges",
+    "queues",
+    "adaptive",
+    "shedding",
+    "throttles",
 ];
 
 /// What must be given, and so stands beside the setting that is tried.
-pub(super) const NEEDED: [(&str, &str, &str); 3] = [
+pub(super) const NEEDED: [(&str, &str, &str); 6] = [
     ("rate_limits", "rate", "10/s"),
     ("timeouts", "limit", "1 year"),
     ("hedges", "delay", "1s"),
+    ("queues", "limit", "8"),
+    ("queues", "max_waiting", "16"),
+    ("shedding", "limit", "8"),
 ];
 
 /// A setting with values that it takes and values that it refuses.
@@ -312,7 +319,125 @@ fn rows() -> Vec<Row> {
             counts(json!([-1, 4_294_967_296_u64])),
         ),
         row("retries", "budget_ttl", spans.clone(), no_spans.clone()),
-        row("hedges", "delay", spans, no_spans),
+        row("hedges", "delay", spans.clone(), no_spans.clone()),
+        row(
+            "queues",
+            "limit",
+            json!([1, 8, 4_294_967_295_u32]),
+            counts(json!([0, -1, 4_294_967_296_u64])),
+        ),
+        row(
+            "queues",
+            "max_waiting",
+            json!([1, 16, 4_294_967_295_u32]),
+            counts(json!([0, -1, 4_294_967_296_u64])),
+        ),
+        row("queues", "max_wait", spans.clone(), no_spans.clone()),
+        row(
+            "queues",
+            "shed_target",
+            json!(["5ms", "100ms", "1ns"]),
+            no_spans.clone(),
+        ),
+        row("queues", "shed_interval", spans.clone(), no_spans.clone()),
+        row(
+            "adaptive",
+            "algorithm",
+            json!(["gradient2", "vegas", "aimd"]),
+            json!(["Gradient2", "", 1, false, {}, []]),
+        ),
+        row(
+            "adaptive",
+            "initial_limit",
+            json!([1, 20, 200]),
+            counts(json!([0, 1_000_001])),
+        ),
+        row(
+            "adaptive",
+            "min_limit",
+            json!([1, 20]),
+            counts(json!([0, 1_000_001])),
+        ),
+        row(
+            "adaptive",
+            "max_limit",
+            json!([20, 1_000_000]),
+            counts(json!([0, 1_000_001])),
+        ),
+        row("adaptive", "window", spans.clone(), no_spans.clone()),
+        row(
+            "adaptive",
+            "min_samples",
+            json!([1, 10_000]),
+            counts(json!([0, 10_001])),
+        ),
+        row(
+            "adaptive",
+            "latency_limit",
+            json!(["1us", "250ms", "4m"]),
+            no_spans.clone(),
+        ),
+        row(
+            "adaptive",
+            "backoff",
+            json!([0.5, 0.9, 0.999]),
+            json!([0.4, 1, "50%", true, {}, []]),
+        ),
+        row(
+            "adaptive",
+            "tolerance",
+            json!([1, 1.5, 4]),
+            json!([0.9, 4.1, "2", true, {}, []]),
+        ),
+        row("adaptive", "smoothing", shares.clone(), no_shares.clone()),
+        row(
+            "adaptive",
+            "baseline_windows",
+            json!([10, 4_294_967_295_u32]),
+            counts(json!([9, 4_294_967_296_u64])),
+        ),
+        row(
+            "shedding",
+            "limit",
+            json!([1, 8, 4_294_967_295_u32]),
+            counts(json!([0, -1, 4_294_967_296_u64])),
+        ),
+        row(
+            "shedding",
+            "sheds_from",
+            json!([0, 0.5, 1, "0%", "50%"]),
+            json!([-0.5, 1.1, "101%", "0.5", "", true, {}, []]),
+        ),
+        row(
+            "throttles",
+            "multiplier",
+            json!([1, 2.5, 1_000]),
+            json!([0.9, 1_000.1, "2", true, {}, []]),
+        ),
+        row(
+            "throttles",
+            "window",
+            json!(["100ms", "2m", "1h"]),
+            no_spans.clone(),
+        ),
+        row(
+            "throttles",
+            "minimum_requests",
+            json!([0, 10, 4_294_967_295_u32]),
+            counts(json!([-1, 4_294_967_296_u64])),
+        ),
+        row(
+            "throttles",
+            "seed",
+            json!([0, 7, i64::MAX]),
+            counts(json!([-1])),
+        ),
+        row(
+            "rate_limits",
+            "max_wait",
+            with_zero(&spans),
+            without_zero(&no_spans, &json!("0s")),
+        ),
         row(
             "hedges",
             "max_attempts",
@@ -322,12 +447,19 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+/// A number where it is one.
+pub(super) fn plain(usual: &str) -> Value {
+    usual
+        .parse::<u64>()
+        .map_or(json!(usual), |number| json!(number))
+}
+
 /// A file in which this setting is all that can be wrong.
 fn with(section: &str, name: &str, value: &Value) -> Value {
     let mut settings = Map::new();
     for (of, needed, usual) in NEEDED {
         if section == of && name != needed {
-            settings.insert(needed.to_owned(), json!(usual));
+            settings.insert(needed.to_owned(), plain(usual));
         }
     }
     settings.insert(name.to_owned(), value.clone());

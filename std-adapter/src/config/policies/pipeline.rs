@@ -7,8 +7,8 @@ use crate::rate_limit::RateLimit;
 use fuseboard_core::ConfigError;
 
 impl Policies {
-    /// Every policy of this name around a call, in the recommended order: timeout of the whole, retries, hedge; breaker, rate and
-    /// concurrency limit, admitted as one; timeout of an attempt. Where retries have a budget, hedged attempts come from it too.
+    /// Every policy of this name around a call, in the recommended order: timeout of the whole, load shedding, retries, hedge; breaker, throttle,
+    /// rate and concurrency limit, queue and adaptive limit, admitted as one where they can be; timeout of an attempt. Where retries have a budget, hedged attempts come from it too.
     ///
     /// Say what counts as a failure, add what the file cannot name, and build it:
     ///
@@ -27,8 +27,8 @@ impl Policies {
     /// # }
     /// ```
     ///
-    /// Breaker and limits are the running ones, and follow a reload; timeouts, retries and hedge are those of now: build another pipeline
-    /// after a reload that changed them.
+    /// Breaker, throttle and limits are the running ones, and follow a reload; timeouts, retries and hedge, how long a call waits and from which
+    /// share on it is shed are those of now: build another pipeline after a reload that changed them.
     ///
     /// # Errors
     /// That no configuration so far had the name; or that its rate limit is a sliding window, which cannot take back what it admitted.
@@ -39,6 +39,9 @@ impl Policies {
         let mut pipeline = Pipeline::builder();
         if let Some(timeout) = timeout {
             pipeline = pipeline.timeout(timeout.limit);
+        }
+        if let Some(live) = running.shedding.get(name) {
+            pipeline = pipeline.shedding(live.handle.clone());
         }
         if let Some(retry) = retry {
             pipeline = pipeline.retry(retry.config().clone());
@@ -60,7 +63,11 @@ impl Policies {
             || running.hedges.contains_key(name)
             || running.breakers.contains_key(name)
             || running.rate_limits.contains_key(name)
-            || running.concurrency.contains_key(name);
+            || running.concurrency.contains_key(name)
+            || running.queues.contains_key(name)
+            || running.adaptive.contains_key(name)
+            || running.shedding.contains_key(name)
+            || running.throttles.contains_key(name);
         if is_known {
             Ok(pipeline)
         } else {
@@ -78,12 +85,16 @@ fn admission(
     if let Some(live) = running.breakers.get(name) {
         pipeline = pipeline.breaker(live.handle.clone());
     }
-    match running.rate_limits.get(name).map(|live| &live.handle) {
+    if let Some(live) = running.throttles.get(name) {
+        pipeline = pipeline.throttle(live.handle.clone());
+    }
+    let rate_limit = running.rate_limits.get(name);
+    match rate_limit.map(|live| (&live.handle, live.config.max_wait)) {
         None => {}
-        Some(RateLimiter::TokenBucket(bucket)) => {
-            pipeline = pipeline.rate_limit(RateLimit::new(bucket.clone()));
+        Some((RateLimiter::TokenBucket(bucket), max_wait)) => {
+            pipeline = pipeline.rate_limit(RateLimit::new(bucket.clone()).max_wait(max_wait));
         }
-        Some(RateLimiter::SlidingWindow(_)) => {
+        Some((RateLimiter::SlidingWindow(_), _)) => {
             return Err(PipelineError::Setting {
                 policy: PolicyKind::RateLimit,
                 error: ConfigError::conflict(
@@ -96,6 +107,12 @@ fn admission(
     }
     if let Some(live) = running.concurrency.get(name) {
         pipeline = pipeline.concurrency_limit(live.handle.clone());
+    }
+    if let Some(live) = running.queues.get(name) {
+        pipeline = pipeline.concurrency(live.handle.clone());
+    }
+    if let Some(live) = running.adaptive.get(name) {
+        pipeline = pipeline.adaptive(live.handle.clone());
     }
     Ok(pipeline)
 }

@@ -87,6 +87,14 @@ const KINDS: &[Begin] = &[
     Begin::with::<crate::config::RetrySettings>(),
     #[cfg(feature = "hedge")]
     Begin::with::<crate::config::HedgeSettings>(),
+    #[cfg(all(feature = "concurrency", feature = "shedding"))]
+    Begin::with::<crate::config::QueueSettings>(),
+    #[cfg(feature = "adaptive")]
+    Begin::with::<crate::config::AdaptiveSettings>(),
+    #[cfg(feature = "shedding")]
+    Begin::with::<crate::config::SheddingSettings>(),
+    #[cfg(feature = "throttle")]
+    Begin::with::<crate::config::ThrottleSettings>(),
 ];
 
 /// Takes over `config`, or nothing of it.
