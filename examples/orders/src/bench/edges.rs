@@ -84,7 +84,7 @@ pub async fn provider_shares(length: Duration) -> Result<Vec<Row>> {
         },
         async || {
             payments
-                .through(limit, |_| std::future::ready(Ok(answer())))
+                .through(limit.clone(), |_| std::future::ready(Ok(answer())))
                 .await?;
             anyhow::Ok(())
         },
