@@ -486,11 +486,11 @@ class CoDel:
         *,
         clock: Callable[[], int] | None = None,
     ) -> Self: ...
-    def now_ns(self) -> int:
+    def stamp(self) -> int:
         """The clock's time in nanoseconds, to be kept beside an entry that is put in."""
 
-    def is_served(self, enqueued_ns: int) -> bool:
-        """Whether an entry that was put in at `enqueued_ns` and is taken out now is to be served; if not, shed it and
+    def is_served(self, enqueued: int) -> bool:
+        """Whether an entry that was put in at `enqueued`, its stamp, and is taken out now is to be served; if not, shed it and
         take out the next. Ask once for each entry.
         """
 

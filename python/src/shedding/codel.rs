@@ -52,16 +52,16 @@ impl CoDel {
         })
     }
 
-    /// The time in nanoseconds, to be kept beside an entry that is put in.
-    fn now_ns(&self, py: Python<'_>) -> PyResult<u64> {
+    /// When an entry that is put in now was put in, in nanoseconds.
+    fn stamp(&self, py: Python<'_>) -> PyResult<u64> {
         self.now(py).map(Nanos::get)
     }
 
-    /// Whether an entry that was put in at `enqueued_ns` and is taken out now is to be served.
-    fn is_served(&self, enqueued_ns: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let enqueued = config::integer("enqueued_ns", enqueued_ns)?;
-        let now = self.now(enqueued_ns.py())?;
-        Ok(self.words.is_served(Nanos::new(enqueued), now))
+    /// Whether an entry that was put in at `enqueued` and is taken out now is to be served.
+    fn is_served(&self, enqueued: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let put_in = config::integer("enqueued", enqueued)?;
+        let now = self.now(enqueued.py())?;
+        Ok(self.words.is_served(Nanos::new(put_in), now))
     }
 
     /// Whether it sheds at the moment.
