@@ -250,7 +250,7 @@ impl Shared {
             Ok(()) => End::Finished,
             Err(error) => match work::hindrance(error) {
                 None => End::Finished,
-                Some(hindrance) => self.put_off(event, work.worst(hindrance)),
+                Some(hindrance) => self.put_off(event, hindrance),
             },
         }
     }

@@ -156,9 +156,12 @@ mod tests {
         let mut last = Duration::ZERO;
         for attempt in 0..12 {
             let event = agenda.take_due(Instant::now()).expect("its turn");
+            // Told of once more, it is not worked on twice, nor sooner.
+            agenda.plan(self::event(order, 2), Instant::now());
             assert!(agenda.take_due(Instant::now()).is_none());
             assert_eq!(agenda.stuck(10), usize::from(attempt > 9));
             agenda.put_off(event.stream, Duration::ZERO);
+            agenda.plan(self::event(order, 2), Instant::now());
             let pause = agenda.next().unwrap() - Instant::now();
             let usual = Duration::from_secs(1 << attempt).min(Duration::from_secs(60));
             assert!(

@@ -103,14 +103,6 @@ impl Work {
         }
     }
 
-    /// The hindrance, with the longest time that anybody asked for.
-    pub(super) fn worst(&self, hindrance: Hindrance) -> Hindrance {
-        match hindrance {
-            Hindrance::Later(pause) => Hindrance::Later(pause.max(*self.pause())),
-            refused @ Hindrance::Refused(_) => refused,
-        }
-    }
-
     async fn charge(&self) -> Result<(), Hindrance> {
         let order = self.order().await?;
         let (OrderStatus::PaymentRequested, Some(payment)) = (order.status, order.payment) else {
@@ -224,6 +216,7 @@ impl Work {
         })
     }
 
+    /// Not before the longest time that anybody asked for.
     fn later(&self, pause: Duration) -> Hindrance {
         let mut longest = self.pause();
         *longest = pause.max(*longest);

@@ -269,7 +269,7 @@ async fn a_bulkhead_bounds_what_is_under_way() {
 
 #[tokio::test]
 async fn who_has_no_time_left_asks_nobody_and_the_provider_is_told_how_much_there_is() {
-    let world = World::new(|_| {}).await;
+    let world = World::new(|settings| settings.breaker.minimum_requests = 3).await;
     let over = RequestContext {
         deadline: Some(Instant::now()),
         ..RequestContext::default()
@@ -281,12 +281,17 @@ async fn who_has_no_time_left_asks_nobody_and_the_provider_is_told_how_much_ther
     for server in [&world.near, &world.far] {
         server.fails(one(|faults| faults.latency_ms = 400)).await;
     }
-    let soon = RequestContext {
-        deadline: Some(Instant::now() + Duration::from_millis(200)),
-        ..RequestContext::default()
-    };
-    let end = soon.scope(world.charge()).await;
-    assert!(matches!(end, Err(PaymentError::Unavailable { .. })));
+    for _ in 0..6 {
+        let soon = RequestContext {
+            deadline: Some(Instant::now() + Duration::from_millis(100)),
+            ..RequestContext::default()
+        };
+        let end = soon.scope(world.charge()).await;
+        assert!(matches!(end, Err(PaymentError::Unavailable { .. })));
+    }
+    for breaker in world.edge.breakers() {
+        assert_eq!(breaker.state(), CircuitState::Closed, "{}", breaker.name());
+    }
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(world.ledger.books().await.unwrap().charges, 0);
 }

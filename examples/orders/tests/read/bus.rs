@@ -143,6 +143,29 @@ async fn what_a_dropped_subscription_held_is_handed_out_at_once() -> Result<()> 
     Ok(())
 }
 
+/// Redis hands an event to the connection that waits for it, also when nobody reads from that any more.
+#[tokio::test]
+async fn what_was_handed_to_a_read_that_was_given_up_comes_with_the_next() -> Result<()> {
+    let engine = RedisEngine::start().await?;
+    let options = BusOptions {
+        reclaim_after: Duration::from_hours(1),
+        ..BusOptions::default()
+    };
+    let bus = Arc::new(redis_bus(&engine, options)?);
+    let mut subscription = bus.subscribe("group", "one").await?;
+    let given_up = tokio::time::timeout(WAIT * 4, subscription.next(10, PATIENCE)).await;
+    assert!(given_up.is_err());
+    let (_world, all) = published(&bus, 1).await?;
+    let begin = tokio::time::Instant::now();
+    while bus.lag("group").await?.pending == 0 {
+        assert!(begin.elapsed() < PATIENCE, "nobody waited");
+        tokio::time::sleep(WAIT / 10).await;
+    }
+    let seen = drain(&mut *subscription, all.len()).await?;
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
+    Ok(())
+}
+
 async fn what_nobody_finishes_is_parked_and_comes_back_when_asked_for(
     bus: Arc<impl EventBus>,
 ) -> Result<()> {
