@@ -130,6 +130,18 @@ async fn what_is_for_too_much_work_is_part_of_it_too() {
     assert!(throttled > 10, "{throttled}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_for_its_turn_as_long_as_the_file_says() {
+    let policies = policies("[rate_limits.x]\nrate = '1/h'\nburst = 1\nmax_wait = '90m'");
+    let pipeline = policies.pipeline("x").unwrap().build().unwrap();
+    for _ in 0..2 {
+        // The bucket's clock is the system's, which does not pass with the paused one.
+        assert_eq!(pipeline.call(|| async { Ok::<_, ()>(7) }).await, Ok(7));
+    }
+    let late = pipeline.call(|| async { Ok::<_, ()>(7) }).await;
+    assert_eq!(rejected_by(&late), Some(PolicyKind::RateLimit));
+}
+
 #[test]
 fn what_can_be_no_pipeline_says_why() {
     let policies =

@@ -346,7 +346,11 @@ async fn queues_shedding_adaptive_limits_and_throttles_keep_their_state() {
         ),
     ] {
         let error = reload(&policies, &after.replace(old, new)).unwrap_err();
-        assert!(error.to_string().contains(field), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains(field) && text.contains("cannot change while it runs"),
+            "{text}"
+        );
     }
 }
 

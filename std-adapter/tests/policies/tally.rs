@@ -129,11 +129,16 @@ async fn o1_a_hedge_counts_which_attempt_ended_its_calls() {
         Scripted::After(STEP * 2, Ok(1)),
         Scripted::After(STEP * 2, Ok(2)),
     ]);
-    for service in [fast, slow_then_fast, both_slow] {
+    // The second attempt is the only one left when the first has failed.
+    let fails_late = script([
+        Scripted::After(STEP * 2, Err("down")),
+        Scripted::After(STEP * 3, Ok(2)),
+    ]);
+    for service in [fast, slow_then_fast, both_slow, fails_late] {
         let _ = hedge.call(|| service.call()).await;
     }
-    assert_eq!(counted(hedge.tally()), [1, 1, 1]);
-    assert_eq!(hedge.tally().attempts(), Some(5));
+    assert_eq!(counted(hedge.tally()), [1, 1, 2]);
+    assert_eq!(hedge.tally().attempts(), Some(7));
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,9 +190,10 @@ async fn o1_a_fallback_counts_who_answered_and_a_cache_what_was_there() {
     let seen = LastGood::with_clock(9, STEP, TokioClock).unwrap();
     seen.store(1, "one");
     assert_eq!((seen.last(&1), seen.last(&2)), (Some("one"), None));
+    assert_eq!(seen.last(&1), Some("one"));
     tokio::time::advance(STEP * 2).await;
     assert_eq!(seen.last(&1), None);
-    assert_eq!(counted(seen.tally()), [1, 1, 1]);
+    assert_eq!(counted(seen.tally()), [2, 1, 1]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,6 +218,7 @@ async fn o1_limits_of_places_count_who_was_admitted_waited_and_was_rejected() {
         .unwrap()
         .max_waiting(1)
         .max_wait(STEP * 2);
+    drop(queue.acquire().await.unwrap());
     let held = queue.acquire().await.unwrap();
     let waits = tokio::spawn({
         let queue = queue.clone();
@@ -224,7 +231,7 @@ async fn o1_limits_of_places_count_who_was_admitted_waited_and_was_rejected() {
     assert!(waits.await.unwrap());
     let held = queue.try_acquire().unwrap();
     assert!(queue.acquire().await.is_err(), "it waits for too long");
-    assert_eq!(counted(queue.tally()), [2, 1, 3, 0]);
+    assert_eq!(counted(queue.tally()), [3, 1, 3, 0]);
     drop(held);
 
     let codel = CoDel::with_clock(STEP, STEP * 2, TokioClock).unwrap();
@@ -247,7 +254,7 @@ async fn o1_limits_of_places_count_who_was_admitted_waited_and_was_rejected() {
     tokio::time::advance(STEP * 3).await;
     drop(held);
     assert!(!waits.await.unwrap());
-    assert_eq!(counted(queue.tally()), [3, 1, 3, 1]);
+    assert_eq!(counted(queue.tally()), [4, 1, 3, 1]);
 
     let limit = ConcurrencyLimit::new(1);
     let held = limit.try_acquire().unwrap();
@@ -274,12 +281,13 @@ async fn o1_limits_of_places_count_who_was_admitted_waited_and_was_rejected() {
 
 #[tokio::test(start_paused = true)]
 async fn o1_rates_and_throttles_count_who_was_admitted_waited_and_was_rejected() {
-    let bucket = TokenBucketRateLimiter::with_clock(Rate::per_second(100), 1, TokioClock).unwrap();
+    let bucket = TokenBucketRateLimiter::with_clock(Rate::per_second(100), 2, TokioClock).unwrap();
     let limit = RateLimit::new(bucket).max_wait(STEP);
+    limit.acquire(1).await.unwrap();
     limit.acquire(1).await.unwrap();
     limit.clone().acquire(1).await.unwrap();
     assert!(limit.acquire(2).await.is_err());
-    assert_eq!(counted(limit.tally()), [1, 1, 1]);
+    assert_eq!(counted(limit.tally()), [2, 1, 1]);
 
     let config = ClientThrottleConfig::new().minimum_requests(0);
     let throttle = ClientThrottle::with_clock(config, TokioClock).unwrap();
