@@ -417,6 +417,14 @@ async fn o1_a_registry_tells_apart_policies_and_names_and_adds_up_beyond_its_bou
     registry.add_concurrency_queue("database", &queue);
     let throttle = ClientThrottle::new(ClientThrottleConfig::new()).unwrap();
     registry.add_throttle("backend", &throttle);
+    let bucket = TokenBucketRateLimiter::new(Rate::per_second(100), 1);
+    let admission = Pipeline::builder()
+        .throttle(throttle.clone())
+        .rate_limit(RateLimit::new(bucket))
+        .concurrency(queue)
+        .build()
+        .unwrap();
+    registry.add_pipeline("mails", &admission);
     let policies: Vec<_> = registry
         .report()
         .tallies
@@ -429,7 +437,11 @@ async fn o1_a_registry_tells_apart_policies_and_names_and_adds_up_beyond_its_bou
             PolicyKind::Timeout,
             PolicyKind::Timeout,
             PolicyKind::Concurrency,
-            PolicyKind::Throttle
+            PolicyKind::Throttle,
+            // Of the pipeline.
+            PolicyKind::Throttle,
+            PolicyKind::Concurrency,
+            PolicyKind::RateLimit
         ]
     );
     assert!(
