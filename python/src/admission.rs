@@ -2,7 +2,7 @@
 
 mod part;
 
-pub(crate) use part::{Held, Kept, Part, part};
+pub(crate) use part::{Held, Kept, Part};
 
 use crate::gate::{Gate, forgotten};
 use fuseboard_core::Rejected;
@@ -15,19 +15,15 @@ use std::sync::{Mutex, PoisonError};
 /// Policies that are asked in this order; where one refuses, the others are as if never asked.
 #[pyclass(frozen, module = "fuseboard._native")]
 pub(crate) struct Admission {
-    parts: Vec<Box<dyn Part>>,
+    parts: Vec<Part>,
 }
 
 impl Admission {
     /// Tells all, the last asked first. A request to stop waits until everybody knows.
-    fn tell(
-        &self,
-        held: Vec<Held>,
-        tell: impl Fn(&dyn Part, Held) -> PyResult<()>,
-    ) -> PyResult<()> {
+    fn tell(&self, held: Vec<Held>, tell: impl Fn(&Part, Held) -> PyResult<()>) -> PyResult<()> {
         let mut told = Ok(());
         for (part, held) in self.parts.iter().zip(held).rev() {
-            told = told.and(tell(&**part, held));
+            told = told.and(tell(part, held));
         }
         told
     }
@@ -38,6 +34,7 @@ impl Gate for Admission {
     /// Whose refusal, by its place, and what it says.
     type Refused = (usize, Rejected);
 
+    #[inline]
     fn request(&self, py: Python<'_>) -> PyResult<Result<Vec<Held>, (usize, Rejected)>> {
         let mut held = Vec::with_capacity(self.parts.len());
         for (place, part) in self.parts.iter().enumerate() {
@@ -78,7 +75,7 @@ impl Admission {
     #[new]
     fn new(policies: &Bound<'_, PyTuple>) -> PyResult<Self> {
         let parts = policies.iter().map(|policy| {
-            part(&policy).ok_or_else(|| {
+            Part::of(&policy).ok_or_else(|| {
                 let kind = policy.get_type();
                 PyTypeError::new_err(format!("a policy must be a native one, not {kind}"))
             })

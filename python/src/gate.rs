@@ -102,39 +102,28 @@ impl<G: Gate> Drop for InFlight<'_, '_, G> {
     }
 }
 
-/// The same `$operation` on a native policy of whichever class `$policy` is of; `$other` on any other object.
-macro_rules! of_policy {
-    ($policy:expr, $found:ident: $class:ident => $operation:expr, _ => $other:expr) => {
+/// The same `$operation` on a native policy of whichever class `$gate` is of; another object is a `TypeError`.
+macro_rules! of_any_class {
+    ($gate:expr, $found:ident: $class:ident => $operation:expr) => {{
+        let gate: &Bound<'_, PyAny> = $gate;
         $crate::gate::of_class!(
             [
                 $crate::breaker::Breaker,
                 $crate::limiter::RateLimiter,
                 $crate::concurrency::Concurrency,
                 $crate::adaptive::Adaptive,
+                $crate::admission::Admission,
                 $crate::shedding::PrioritizedLimit,
                 $crate::throttle::Throttle,
                 $crate::shadow::Shadow
             ],
-            $policy, $found: $class => $operation, _ => $other
+            gate, $found: $class => $operation, _ => {
+                let kind = gate.get_type();
+                Err(pyo3::exceptions::PyTypeError::new_err(format!(
+                    "gate must be a native policy, not {kind}"
+                )))
+            }
         )
-    };
-}
-
-/// The same of several policies together too; another object is a `TypeError`.
-macro_rules! of_any_class {
-    ($gate:expr, $found:ident: $class:ident => $operation:expr) => {{
-        let gate: &Bound<'_, PyAny> = $gate;
-        $crate::gate::of_policy!(gate, $found: $class => $operation, _ => {
-            $crate::gate::of_class!(
-                [$crate::admission::Admission],
-                gate, $found: $class => $operation, _ => {
-                    let kind = gate.get_type();
-                    Err(pyo3::exceptions::PyTypeError::new_err(format!(
-                        "gate must be a native policy, not {kind}"
-                    )))
-                }
-            )
-        })
     }};
 }
 
@@ -152,7 +141,7 @@ macro_rules! of_class {
         $other
     };
 }
-pub(crate) use {of_any_class, of_class, of_policy};
+pub(crate) use {of_any_class, of_class};
 
 /// One call of `function` through `gate`.
 #[pyfunction]

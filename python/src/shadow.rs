@@ -1,6 +1,6 @@
 //! [`Shadow`]: a policy that is asked and told as ever, and whose refusals are only counted.
 
-use crate::admission::{Held, Kept, Part, part};
+use crate::admission::{Held, Kept, Part};
 use crate::errors;
 use crate::gate::{Gate, forgotten};
 use fuseboard_core::{Reason, Rejected};
@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 /// Lets every call pass, and counts those that its policy would have rejected.
 #[pyclass(frozen, module = "fuseboard._native")]
 pub(crate) struct Shadow {
-    policy: Box<dyn Part>,
+    policy: Part,
     // Boxed: the core may align it more strictly than Python allocates objects.
     words: Box<fuseboard_core::Shadow>,
 }
@@ -44,10 +44,12 @@ impl Gate for Shadow {
 }
 
 impl Kept for Option<Held> {
+    #[inline]
     fn pack(self) -> Held {
         self.unwrap_or(Held::Nothing)
     }
 
+    #[inline]
     fn unpack(held: Held) -> Option<Self> {
         Some(match held {
             Held::Nothing => None,
@@ -60,7 +62,7 @@ impl Kept for Option<Held> {
 impl Shadow {
     #[new]
     fn new(policy: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let Some(policy) = part(policy) else {
+        let Some(policy) = Part::of(policy) else {
             let kind = policy.get_type();
             return Err(PyTypeError::new_err(format!(
                 "a policy must be a native one, not {kind}"

@@ -92,7 +92,8 @@ def test_what_an_operator_does_is_no_hint(server: Server) -> None:
             failures(second, 20)
             eventually(lambda: hints.others() == 1)
             first.reset()
-            failures(first, 20)
+            # It may have heard of the second, and open the sooner.
+            assert opens_within(first, 20)
             eventually(lambda: hints.others() == 2)
 
 

@@ -2,9 +2,7 @@
 
 use crate::gate::Gate;
 use fuseboard_core::{Nanos, RawPermit, Rejected};
-use pyo3::PyClass;
 use pyo3::prelude::*;
-use pyo3::pyclass::boolean_struct::True;
 
 /// What one of them has given.
 pub(crate) enum Held {
@@ -25,10 +23,12 @@ pub(crate) trait Kept: Sized {
 }
 
 impl Kept for RawPermit {
+    #[inline]
     fn pack(self) -> Held {
         Held::Breaker(self)
     }
 
+    #[inline]
     fn unpack(held: Held) -> Option<Self> {
         match held {
             Held::Breaker(raw) => Some(raw),
@@ -38,10 +38,12 @@ impl Kept for RawPermit {
 }
 
 impl Kept for Nanos {
+    #[inline]
     fn pack(self) -> Held {
         Held::Started(self)
     }
 
+    #[inline]
     fn unpack(held: Held) -> Option<Self> {
         match held {
             Held::Started(started) => Some(started),
@@ -51,59 +53,87 @@ impl Kept for Nanos {
 }
 
 impl Kept for () {
+    #[inline]
     fn pack(self) -> Held {
         Held::Unit
     }
 
+    #[inline]
     fn unpack(held: Held) -> Option<Self> {
         matches!(held, Held::Unit).then_some(())
     }
 }
 
-/// A [`Gate`] without its types.
-pub(crate) trait Part: Send + Sync {
-    fn request(&self, py: Python<'_>) -> PyResult<Result<Held, Rejected>>;
-    fn refusal(&self, py: Python<'_>, refused: Rejected) -> PyErr;
-    fn returned(&self, held: Held, result: &Bound<'_, PyAny>) -> PyResult<()>;
-    fn raised(&self, held: Held, exception: &Bound<'_, PyAny>) -> PyResult<()>;
-    fn undo(&self, py: Python<'_>, held: Held) -> PyResult<()>;
-    /// The policy itself.
-    fn object(&self) -> &Py<PyAny>;
+macro_rules! parts {
+    ($($variant:ident: $class:path),* $(,)?) => {
+        /// A native policy. A list, not a trait object: a call behind three of them costs a fifth less so.
+        pub(crate) enum Part {
+            $($variant(Py<$class>)),*
+        }
+
+        impl Part {
+            /// `policy`, where it is a native one.
+            pub(crate) fn of(policy: &Bound<'_, PyAny>) -> Option<Self> {
+                $(
+                    if let Ok(found) = policy.cast::<$class>() {
+                        return Some(Self::$variant(found.clone().unbind()));
+                    }
+                )*
+                None
+            }
+
+            #[inline]
+            pub(crate) fn request(&self, py: Python<'_>) -> PyResult<Result<Held, Rejected>> {
+                match self {
+                    $(Self::$variant(policy) => Ok(policy.get().request(py)?.map(Kept::pack))),*
+                }
+            }
+
+            #[cold]
+            pub(crate) fn refusal(&self, py: Python<'_>, refused: Rejected) -> PyErr {
+                match self {
+                    $(Self::$variant(policy) => policy.get().refusal(py, refused)),*
+                }
+            }
+
+            #[inline]
+            pub(crate) fn returned(&self, held: Held, result: &Bound<'_, PyAny>) -> PyResult<()> {
+                match self {
+                    $(Self::$variant(policy) => Kept::unpack(held)
+                        .map_or(Ok(()), |held| Gate::returned(policy.get(), held, result))),*
+                }
+            }
+
+            pub(crate) fn raised(&self, held: Held, exception: &Bound<'_, PyAny>) -> PyResult<()> {
+                match self {
+                    $(Self::$variant(policy) => Kept::unpack(held)
+                        .map_or(Ok(()), |held| Gate::raised(policy.get(), held, exception))),*
+                }
+            }
+
+            pub(crate) fn undo(&self, py: Python<'_>, held: Held) -> PyResult<()> {
+                match self {
+                    $(Self::$variant(policy) => Kept::unpack(held)
+                        .map_or(Ok(()), |held| policy.get().undo(py, held))),*
+                }
+            }
+
+            /// The policy itself.
+            pub(crate) fn object(&self) -> &Py<PyAny> {
+                match self {
+                    $(Self::$variant(policy) => policy.as_any()),*
+                }
+            }
+        }
+    };
 }
 
-impl<G> Part for Py<G>
-where
-    G: Gate<Refused = Rejected, Held: Kept> + PyClass<Frozen = True> + Send + Sync,
-{
-    fn request(&self, py: Python<'_>) -> PyResult<Result<Held, Rejected>> {
-        Ok(self.get().request(py)?.map(Kept::pack))
-    }
-
-    fn refusal(&self, py: Python<'_>, refused: Rejected) -> PyErr {
-        self.get().refusal(py, refused)
-    }
-
-    fn returned(&self, held: Held, result: &Bound<'_, PyAny>) -> PyResult<()> {
-        G::Held::unpack(held).map_or(Ok(()), |held| self.get().returned(held, result))
-    }
-
-    fn raised(&self, held: Held, exception: &Bound<'_, PyAny>) -> PyResult<()> {
-        G::Held::unpack(held).map_or(Ok(()), |held| self.get().raised(held, exception))
-    }
-
-    fn undo(&self, py: Python<'_>, held: Held) -> PyResult<()> {
-        G::Held::unpack(held).map_or(Ok(()), |held| self.get().undo(py, held))
-    }
-
-    fn object(&self) -> &Py<PyAny> {
-        self.as_any()
-    }
-}
-
-/// `policy`, where it is a native one.
-pub(crate) fn part(policy: &Bound<'_, PyAny>) -> Option<Box<dyn Part>> {
-    crate::gate::of_policy!(policy, found: Class => {
-        let policy: Py<Class> = found.clone().unbind();
-        Some(Box::new(policy))
-    }, _ => None)
+parts! {
+    Breaker: crate::breaker::Breaker,
+    Limiter: crate::limiter::RateLimiter,
+    Concurrency: crate::concurrency::Concurrency,
+    Adaptive: crate::adaptive::Adaptive,
+    Prioritized: crate::shedding::PrioritizedLimit,
+    Throttle: crate::throttle::Throttle,
+    Shadow: crate::shadow::Shadow,
 }
