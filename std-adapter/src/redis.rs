@@ -37,6 +37,7 @@
 mod algorithm;
 mod batch;
 mod concurrency;
+mod deadline;
 mod decision;
 mod engine;
 mod error;
@@ -45,6 +46,7 @@ mod keys;
 mod limiter;
 mod link;
 mod options;
+mod overlap;
 mod script;
 mod trip;
 

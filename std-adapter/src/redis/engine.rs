@@ -1,5 +1,6 @@
 //! [`Engine`]: the server or cluster that hosts share, behind a deadline and a breaker.
 
+use super::deadline::Timer;
 use super::error::SetUpError;
 use super::link::{Connection, Link, Target};
 use super::script::Source;
@@ -127,13 +128,16 @@ impl Engine {
         let asked = |call: &mut ScriptInvocation<'_>| {
             call.key(key).arg(arguments);
         };
-        self.run_since(Instant::now(), script, asked).await
+        let mut timer = Timer::default();
+        self.run_since(Instant::now(), &mut timer, script, asked)
+            .await
     }
 
-    /// The same, where it is waited for since a moment in the past; `asked` says the key and the arguments.
+    /// The same, where it is waited for since a moment in the past, with the caller's timer; `asked` says the key and the arguments.
     pub(super) async fn run_since<T: FromRedisValue>(
         &self,
         since: Instant,
+        timer: &mut Timer,
         script: &'static Source,
         asked: impl FnOnce(&mut ScriptInvocation<'_>),
     ) -> Result<T, Unavailable> {
@@ -147,7 +151,7 @@ impl Engine {
             tokio::spawn(self.clone().probe(permit));
             return Err(Unavailable::BreakerOpen);
         }
-        let result = self.within_deadline(since, async |mut connection: Connection| {
+        let result = self.within_deadline(since, timer, async |mut connection: Connection| {
             let mut invocation = script.prepare_invoke();
             asked(&mut invocation);
             invocation.invoke_async(&mut connection).await
@@ -163,11 +167,16 @@ impl Engine {
 
     /// Asks for nothing but an answer.
     async fn probe(self, permit: Permit) {
-        let ping = self.within_deadline(Instant::now(), async |mut connection: Connection| {
-            ::redis::cmd("PING")
-                .query_async::<String>(&mut connection)
-                .await
-        });
+        let mut timer = Timer::default();
+        let ping = self.within_deadline(
+            Instant::now(),
+            &mut timer,
+            async |mut connection: Connection| {
+                ::redis::cmd("PING")
+                    .query_async::<String>(&mut connection)
+                    .await
+            },
+        );
         match ping.await {
             Ok(_) => permit.success(),
             Err(_) => permit.failure(),
@@ -177,13 +186,15 @@ impl Engine {
     async fn within_deadline<T>(
         &self,
         since: Instant,
+        timer: &mut Timer,
         work: impl AsyncFnOnce(Connection) -> Result<T, RedisError>,
     ) -> Result<T, Unavailable> {
         // Relaxed: which of the two does not matter.
         let turn = self.shared.turn.fetch_add(1, Ordering::Relaxed);
         let [link, other] = [0, 1].map(|next| &self.shared.links[(turn + next) % 2]);
         let mut was_sent = false;
-        let result = tokio::time::timeout_at(since + self.shared.deadline, async {
+        let end = since + self.shared.deadline;
+        let result = timer.bound(end, async {
             let (link, (connection, number)) = match link.get().await {
                 Ok(connection) => (link, connection),
                 Err(_) => (other, other.get().await?),
@@ -198,7 +209,7 @@ impl Engine {
             }
             result.map_err(|error| Unavailable::from(&error))
         });
-        result.await.unwrap_or_else(|_| {
+        result.await.unwrap_or_else(|| {
             Err(if was_sent {
                 Unavailable::TimedOut
             } else {

@@ -1,7 +1,8 @@
 //! [`Keys`]: what a limiter remembers of each key here: who waits, what was fetched ahead, and until when nothing is to be had.
 
-use super::batch::Batch;
+use super::batch::{Batch, MOST};
 use super::decision::Answer;
+use super::overlap::{FEW, Overlap};
 use crate::breaker::fresh_seed;
 use crate::clock::{Clock, CoarseClock, MonotonicClock};
 use crate::limiter::{Decision, DecisionSource as Source};
@@ -10,6 +11,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 /// Parts of the table with a lock of their own; each is held for some instructions, and never across an await.
@@ -83,12 +85,15 @@ pub(super) struct Key {
     name: Box<str>,
     /// Who goes with the next trips.
     pub(super) waiting: VecDeque<Arc<Batch>>,
-    /// Requests in the last batch.
+    /// Requests that wait or travel.
+    pub(super) outstanding: usize,
+    /// How many there were when the last trip began.
     pub(super) usual: usize,
+    pub(super) overlap: Overlap,
     /// How many travel for it, each with a batch at a time.
     pub(super) drivers: u8,
-    /// One of them has not set out yet, and will take along who waits.
-    pub(super) is_boarding: bool,
+    /// Those of them that are here, each about to set out with a batch.
+    pub(super) boarding: u8,
     pub(super) pool: Pool,
     pub(super) denied: Option<Denied>,
 }
@@ -106,16 +111,18 @@ impl Key {
         Self {
             name: name.into(),
             waiting: VecDeque::new(),
-            usual: 1,
+            outstanding: 0,
+            usual: 0,
+            overlap: Overlap::new(),
             drivers: 0,
-            is_boarding: false,
+            boarding: 0,
             pool: Pool::default(),
             denied: None,
         }
     }
 
     /// Decides here where that can be done, and lines up for the next trip where it cannot. And whether somebody has to set out.
-    pub(super) fn ask(&mut self, cost: u64, limit: u64) -> (Found, bool) {
+    pub(super) fn ask(&mut self, cost: u64, limit: u64, waker: &Waker) -> (Found, bool) {
         if self.pool.units >= cost && self.pool.is_live() {
             self.pool.units -= cost;
             let decision =
@@ -127,11 +134,11 @@ impl Key {
             let decision = answer.decision(false, limit, answer.remaining, Source::DenyCache);
             return (Found::Decided(decision), false);
         }
-        let begins = self.sets_out();
-        (self.join(cost), begins)
+        let joined = self.join(cost, waker);
+        (joined, self.sets_out())
     }
 
-    /// Whether one more has to set out: not while another one is about to, or all are on the way.
+    /// Whether one more has to set out: not while there is one for each batch, or all are on the way.
     fn sets_out(&mut self) -> bool {
         // What somebody fetches for later is waited for.
         let most = if self.pool.coming > 0 {
@@ -139,26 +146,49 @@ impl Key {
         } else {
             MOST_DRIVERS
         };
-        let begins = !self.is_boarding && self.drivers < most;
+        let batches = self.waiting.len().max(1);
+        let begins = usize::from(self.boarding) < batches && self.drivers < most;
         if begins {
-            self.is_boarding = true;
+            self.boarding += 1;
             self.drivers += 1;
         }
         begins
     }
 
-    fn join(&mut self, cost: u64) -> Found {
-        if let Some(last) = self.waiting.back()
-            && last.cost == cost
-            && let Some(slot) = last.join()
-        {
-            return Found::Joined(Arc::clone(last), slot);
-        }
-        let batch = Arc::new(Batch::new(cost, self.usual));
-        // The first of a new one always finds room.
-        let slot = batch.join().unwrap_or(0);
+    /// Out of the way of those who are decided here.
+    #[inline(never)]
+    fn join(&mut self, cost: u64, waker: &Waker) -> Found {
+        let waker = waker.clone();
+        self.outstanding += 1;
+        let waker = match self.waiting.back() {
+            Some(last) if last.cost == cost => match last.join(waker) {
+                Ok(slot) => return Found::Joined(Arc::clone(last), slot),
+                Err(waker) => waker,
+            },
+            _ => waker,
+        };
+        let usual = self.outstanding.max(self.usual);
+        // A lease is fetched for all at once.
+        let has_halves = self.pool.size == 0 && self.overlap.pays();
+        let room = if has_halves {
+            usual.div_ceil(2).clamp(FEW, MOST)
+        } else {
+            MOST
+        };
+        let batch = Arc::new(Batch::new(cost, room, usual, waker));
         self.waiting.push_back(Arc::clone(&batch));
-        Found::Joined(batch, slot)
+        Found::Joined(batch, 0)
+    }
+
+    /// A driver is back with so many requests.
+    pub(super) fn arrive(&mut self, joined: usize) {
+        self.outstanding -= joined;
+        self.boarding += 1;
+    }
+
+    /// Whether there were enough for two halves when the last trip began.
+    pub(super) fn is_hot(&self) -> bool {
+        self.usual > FEW
     }
 
     /// What a request is told whose denial is remembered.

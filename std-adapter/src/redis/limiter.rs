@@ -4,17 +4,18 @@ use super::algorithm::{Algorithm, SlidingCounter, SlidingWindow};
 use super::batch::{Batch, Verdict};
 use super::engine::Engine;
 use super::error::SetUpError;
-use super::keys::{Found, Keys};
+use super::keys::{Found, Key, Keys};
 use super::options::{FailurePolicy, LimiterOptions};
 use super::trip::{Driver, Route};
 use crate::breaker::fresh_seed;
 use crate::clock::{Clock, MonotonicClock};
 use crate::limiter::{Acquire, Decision, DecisionSource as Source, Limiter, Quota, Unavailable};
 use fuseboard_core::{ConfigError, KeyedRateLimiter, Nanos, Rate, WhenFull, hash_key};
+use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 /// Places for keys that are limited here while the engine is away; further ones share one limit.
@@ -158,7 +159,10 @@ impl<A> RateLimiter<A> {
         if cost > self.shared.route.limit {
             return self.shared.never();
         }
-        match self.shared.decide_or_join(key, cost) {
+        let ask = |context: &mut Context<'_>| {
+            Poll::Ready(self.shared.decide_or_join(key, cost, context.waker()))
+        };
+        match poll_fn(ask).await {
             Ok(decision) => decision,
             Err(waiting) => {
                 let verdict = waiting.await;
@@ -213,10 +217,16 @@ impl<A> RateLimiter<A> {
 }
 
 impl Shared {
-    /// Decides here, or lines up for the next trip and gives what waits for it.
-    fn decide_or_join<'a>(&'a self, key: &'a str, cost: u64) -> Result<Decision, Waiting<'a>> {
+    /// Decides here, or lines up for the next trip and gives what waits for it, to be awaited at once: `waker` is told already.
+    fn decide_or_join<'a>(
+        &'a self,
+        key: &'a str,
+        cost: u64,
+        waker: &Waker,
+    ) -> Result<Decision, Waiting<'a>> {
         let route = &self.route;
-        let (found, begins) = route.keys.with(key, |known| known.ask(cost, route.limit));
+        let ask = |known: &mut Key| known.ask(cost, route.limit, waker);
+        let (found, begins) = route.keys.with(key, ask);
         if begins {
             // A task of its own: whoever goes away takes nobody's answer along.
             let driver = Driver::new(Arc::clone(route), key.into());
@@ -229,6 +239,7 @@ impl Shared {
                 key,
                 batch,
                 slot,
+                has_come_now: true,
                 is_told: false,
             }),
         }
@@ -280,6 +291,8 @@ struct Waiting<'a> {
     key: &'a str,
     batch: Arc<Batch>,
     slot: usize,
+    /// In this poll of the request; its waker is in the batch.
+    has_come_now: bool,
     is_told: bool,
 }
 
@@ -287,6 +300,9 @@ impl Future for Waiting<'_> {
     type Output = Verdict;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Verdict> {
+        if std::mem::take(&mut self.has_come_now) {
+            return Poll::Pending;
+        }
         let verdict = ready!(self.batch.poll(self.slot, self.route.limit, context));
         self.is_told = true;
         Poll::Ready(verdict)

@@ -82,6 +82,9 @@ impl Link {
 
     /// The connection, and which one it is in the order of all.
     pub(super) async fn get(self: &Arc<Self>) -> Result<(Connection, u64), Unavailable> {
+        if let State::Ready(connection, number) = &*self.state.borrow() {
+            return Ok((connection.clone(), *number));
+        }
         let mut changes = self.state.subscribe();
         loop {
             // Decided with the guard, awaited without it.

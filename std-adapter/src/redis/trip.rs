@@ -1,16 +1,20 @@
 //! A trip to the engine for all who wait for one key at the time.
 
 use super::batch::{Batch, Outcome};
+use super::deadline::Timer;
 use super::decision::Answer;
 use super::engine::Engine;
 use super::keys::{Denied, Key, Keys, Pool};
 use super::options::Lease;
+use super::overlap::look_for;
 use super::script::Source as Script;
 use crate::clock::{Clock, MonotonicClock};
 use crate::limiter::{DecisionSource as Source, Quota, Unavailable};
 use ::redis::ScriptInvocation;
 use fuseboard_core::Nanos;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -37,6 +41,7 @@ impl Route {
     async fn ask_since(
         &self,
         since: Instant,
+        timer: &mut Timer,
         key: &str,
         cost: u64,
         requests: i64,
@@ -49,8 +54,8 @@ impl Route {
                 .arg(cost)
                 .arg(requests);
         };
-        let run = self.engine.run_since(since, self.script, asked).await;
-        run.map(Answer::from_reply)
+        let run = self.engine.run_since(since, timer, self.script, asked);
+        run.await.map(Answer::from_reply)
     }
 
     /// The same, from now on.
@@ -60,7 +65,9 @@ impl Route {
         cost: u64,
         requests: i64,
     ) -> Result<Answer, Unavailable> {
-        self.ask_since(Instant::now(), key, cost, requests).await
+        let mut timer = Timer::default();
+        self.ask_since(Instant::now(), &mut timer, key, cost, requests)
+            .await
     }
 
     /// Gives units back that nobody used. They are lost when the engine cannot be reached.
@@ -91,6 +98,10 @@ struct Trip {
     /// `None`: nobody waits, it is for later.
     batch: Option<Arc<Batch>>,
     cost: u64,
+    /// Requests that came with it, those dropped since among them.
+    joined: usize,
+    /// Whether it is one of two halves, and its answer is looked for.
+    is_half: bool,
     /// Requests that a lease covers already.
     covered: u64,
     /// Requests that the engine is asked for, those for later among them.
@@ -104,9 +115,9 @@ struct Trip {
 pub(super) struct Driver {
     route: Arc<Route>,
     key: Box<str>,
-    /// Which one it is on.
+    /// Which one it is on; none while it is about to set out.
     trip: Option<Trip>,
-    has_boarded: bool,
+    timer: Timer,
     /// Nobody waited any more, and the next one who does has a driver of his own.
     is_over: bool,
 }
@@ -117,7 +128,7 @@ impl Driver {
             route,
             key,
             trip: None,
-            has_boarded: false,
+            timer: Timer::default(),
             is_over: false,
         }
     }
@@ -129,16 +140,35 @@ impl Driver {
                 Some(batch) => batch.since,
                 None => Instant::now(),
             };
+            let is_half = trip.is_half;
             let (cost, asked) = (trip.cost, i64::try_from(trip.asked).unwrap_or(i64::MAX));
             self.trip = Some(trip);
-            let answer = self.route.ask_since(since, &self.key, cost, asked).await;
+            let asking = self
+                .route
+                .ask_since(since, &mut self.timer, &self.key, cost, asked);
+            let (answer, came) = if is_half {
+                let (answer, came) = look_for(asking).await;
+                (answer, Some(came))
+            } else {
+                (asking.await, None)
+            };
             if let Some(trip) = self.trip.take() {
                 match answer {
-                    Ok(answer) => self.arrive(&trip, answer),
+                    Ok(answer) => self.arrive(&trip, answer, came),
                     Err(error) => self.fail(&trip, error),
                 }
             }
+            if self.route.lease.is_none() && self.stays() {
+                // Those who have been told may ask again, and then there is somebody to take them along.
+                behind_the_others().await;
+            }
         }
+    }
+
+    /// Whether nobody waits now and it is not left to the first of the next ones to send somebody, which would make one whole of two halves.
+    fn stays(&self) -> bool {
+        let stays = |key: &mut Key| key.waiting.is_empty() && key.overlap.pays();
+        self.route.keys.with_known(&self.key, stays) == Some(true)
     }
 
     /// Who goes next. What came while the last ones travelled may be enough for some, or say that there is none.
@@ -146,23 +176,22 @@ impl Driver {
         let mut settled = Vec::new();
         let next = self.route.keys.with_known(&self.key, |key| {
             let lease = self.route.lease;
-            if !self.has_boarded {
-                key.is_boarding = false;
-            }
+            key.boarding -= 1;
+            key.usual = key.outstanding;
             while let Some(batch) = key.waiting.pop_front() {
-                let waiting = batch.waiting();
+                let (joined, waiting) = batch.count();
                 if waiting == 0 {
                     // Who has gone away costs nothing.
+                    key.outstanding -= joined;
                     continue;
                 }
-                // Below MOST.
-                key.usual = waiting as usize;
                 let cost = batch.cost;
                 let is_live = key.pool.is_live();
                 let held = if is_live { key.pool.units } else { 0 };
                 let covered = waiting.min(held / cost);
                 let denial = key.denial(cost);
                 if covered == waiting || denial.is_some() {
+                    key.outstanding -= joined;
                     key.pool.units -= covered * cost;
                     let answer = denial.unwrap_or(Answer::left(key.pool.units));
                     settled.push((batch, covered, answer));
@@ -175,6 +204,8 @@ impl Driver {
                 return Some(Trip {
                     batch: Some(batch),
                     cost,
+                    joined,
+                    is_half: lease.is_none() && key.is_hot() && key.overlap.pays(),
                     covered,
                     asked: waiting - covered + ahead / cost,
                     ahead,
@@ -190,6 +221,8 @@ impl Driver {
                 return Some(Trip {
                     batch: None,
                     cost: 1,
+                    joined: 0,
+                    is_half: false,
                     covered: 0,
                     asked: ahead,
                     ahead,
@@ -198,7 +231,6 @@ impl Driver {
             key.drivers -= 1;
             None
         });
-        self.has_boarded = true;
         for (batch, covered, answer) in settled {
             let outcome = Outcome::Answered(answer, [Source::Lease, Source::DenyCache]);
             let unheard = batch.settle(covered, outcome);
@@ -211,13 +243,17 @@ impl Driver {
         next
     }
 
-    fn arrive(&self, trip: &Trip, answer: Answer) {
+    fn arrive(&self, trip: &Trip, answer: Answer, came: Option<bool>) {
         let Trip { cost, covered, .. } = *trip;
         let is_short = answer.admitted < trip.asked;
         let admitted = answer.admitted + covered;
         let now = MonotonicClock.now();
         let lease = self.route.lease;
         self.route.keys.with_known(&self.key, |key| {
+            if key.is_hot() {
+                key.overlap.note(came);
+            }
+            key.arrive(trip.joined);
             note(key, cost, is_short.then_some(answer), lease, now);
         });
         let outcome = Outcome::Answered(answer, [Source::Engine; 2]);
@@ -243,6 +279,7 @@ impl Driver {
 
     fn fail(&self, trip: &Trip, error: Unavailable) {
         self.route.keys.with_known(&self.key, |key| {
+            key.arrive(trip.joined);
             key.pool.coming -= trip.ahead;
             key.pool.units += trip.covered * trip.cost;
         });
@@ -262,15 +299,32 @@ impl Drop for Driver {
             self.fail(&trip, nobody);
         }
         let left = self.route.keys.with_known(&self.key, |key| {
-            key.is_boarding &= self.has_boarded;
+            key.boarding -= 1;
             key.drivers -= 1;
             // The others have gone with the same runtime, or will take them along.
-            (key.drivers == 0).then(|| std::mem::take(&mut key.waiting))
+            (key.drivers == 0).then(|| {
+                key.outstanding = 0;
+                std::mem::take(&mut key.waiting)
+            })
         });
         for batch in left.flatten().unwrap_or_default() {
             batch.settle(0, Outcome::Failed(nobody));
         }
     }
+}
+
+/// Lets those run who have been woken before.
+async fn behind_the_others() {
+    let mut has_stepped_back = false;
+    poll_fn(|context| {
+        if has_stepped_back {
+            return Poll::Ready(());
+        }
+        has_stepped_back = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// How many units to fetch for later: with what is left of the last ones no more than the lease, whose size goes by how they were used.

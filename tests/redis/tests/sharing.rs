@@ -7,7 +7,11 @@ use fuseboard::redis::{
 };
 use fuseboard::{Nanos, Rate};
 use fuseboard_redis::server::Server;
-use std::time::Duration;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 fn engine(server: &Server) -> Result<Engine> {
     let deadline = Duration::from_secs(5);
@@ -126,6 +130,126 @@ async fn who_goes_away_before_the_answer_has_cost_nothing_in_the_end() -> Result
             limiter.peek("hot").await
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_more_than_two_trips_for_a_key_are_on_the_way() -> Result<()> {
+    let server = Server::start()?;
+    let options = LimiterOptions::new(FailurePolicy::Closed);
+    let limiter = bucket(&engine(&server)?, 1_000, options)?;
+    // Both connections are there, and the engine knows the script.
+    for _ in 0..2 {
+        let _ = limiter.peek("warm").await;
+    }
+    let before = trips(&server)?;
+    server.pause()?;
+    let mut tasks = Vec::new();
+    for _ in 0..12 {
+        let limiter = limiter.clone();
+        tasks.push(tokio::spawn(async move { limiter.check("hot").await }));
+        // One that may set out has.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    server.resume()?;
+    for task in tasks {
+        assert!(task.await?.is_allowed);
+    }
+    let trips = trips(&server)? - before;
+    assert_eq!(trips, 3, "one, one more, and the other ten together");
+    Ok(())
+}
+
+#[tokio::test]
+async fn those_who_come_at_once_travel_in_two_halves_if_they_fill_two_trips() -> Result<()> {
+    let server = Server::start()?;
+    let options = LimiterOptions::new(FailurePolicy::Closed);
+    let limiter = bucket(&engine(&server)?, 1_000, options)?;
+    for _ in 0..2 {
+        let _ = limiter.peek("warm").await;
+    }
+    for (requests, halves) in [(32, 1), (64, 2)] {
+        let before = trips(&server)?;
+        let tasks: Vec<_> = (0..requests)
+            .map(|_| {
+                let limiter = limiter.clone();
+                tokio::spawn(async move { limiter.check("hot").await })
+            })
+            .collect();
+        for task in tasks {
+            assert!(task.await?.is_allowed);
+        }
+        let trips = trips(&server)? - before;
+        assert_eq!(trips, halves, "trips for {requests} requests");
+    }
+    Ok(())
+}
+
+/// How often it was woken.
+#[derive(Default)]
+struct Woken(AtomicU32);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        // Relaxed: read by the same thread.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn p6_who_goes_away_after_the_answer_and_before_hearing_of_it_has_cost_nothing() -> Result<()>
+{
+    let server = Server::start()?;
+    for lease in [None, Some(Lease::up_to(10))] {
+        let mut options = LimiterOptions::new(FailurePolicy::Closed);
+        if let Some(lease) = lease {
+            options = options.prefix("leased").lease(lease);
+        }
+        let limiter = bucket(&engine(&server)?, 5, options)?;
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let context = &mut Context::from_waker(&waker);
+        {
+            let (mut stays, mut leaves) = (
+                pin!(limiter.check("alice")),
+                Box::pin(limiter.check("alice")),
+            );
+            assert!(stays.as_mut().poll(context).is_pending());
+            assert!(leaves.as_mut().poll(context).is_pending());
+            let begin = Instant::now();
+            while woken.0.load(Ordering::Relaxed) < 2 {
+                assert!(begin.elapsed() < Duration::from_secs(20), "nobody answers");
+                tokio::task::yield_now().await;
+            }
+            let Poll::Ready(decision) = stays.as_mut().poll(context) else {
+                panic!("woken for nothing");
+            };
+            assert!(decision.is_allowed);
+            let held = u64::from(lease.is_some());
+            assert_eq!(limiter.peek("alice").await.remaining, Some(3 - held));
+            drop(leaves);
+        }
+        if lease.is_some() {
+            // One was fetched ahead, one came back, and this is one of them.
+            let decision = limiter.check("alice").await;
+            assert_eq!(
+                (decision.source, decision.remaining),
+                (DecisionSource::Lease, Some(1))
+            );
+            continue;
+        }
+        // What was given back arrives in its own time.
+        let begin = Instant::now();
+        while limiter.peek("alice").await.remaining != Some(4) {
+            assert!(
+                begin.elapsed() < Duration::from_secs(20),
+                "it does not come back"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
     Ok(())
 }
