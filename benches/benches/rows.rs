@@ -21,7 +21,7 @@ fn main() {
                 workers = row.workers(1);
             }
             bencher.iter_custom(|times| {
-                let burst = burst::burst(&mut workers, times);
+                let burst = burst::burst(&mut workers, row.warm_up, times);
                 Duration::from_nanos((burst.ns * times as f64) as u64)
             });
         });

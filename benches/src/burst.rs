@@ -28,11 +28,11 @@ const ABSENT: f64 = 0.02;
 /// Share of a burst that one worker may run without the others.
 const ALONE: f64 = 0.1;
 
-/// Runs one burst of `times` calls by each worker, after a tenth as many to warm up.
+/// Runs one burst of `times` calls by each worker, after a tenth as many to warm up, or after `warm_up`, if that is more.
 ///
 /// # Panics
 /// Where the operation does.
-pub fn burst(workers: &mut [Worker], times: u64) -> Burst {
+pub fn burst(workers: &mut [Worker], warm_up: u64, times: u64) -> Burst {
     let count = workers.len();
     let waiting = AtomicUsize::new(count);
     let seen: Vec<Seen> = thread::scope(|scope| {
@@ -45,7 +45,7 @@ pub fn burst(workers: &mut [Worker], times: u64) -> Burst {
                     // From the last processor down: the first one serves most interrupts.
                     let _ = pin::pin(count - 1 - place + spare(count));
                     let _ = pin::lead(true);
-                    worker(times / 10 + 1);
+                    worker(warm_up.max(times / 10 + 1));
                     // Relaxed: only the start waits on it.
                     waiting.fetch_sub(1, Ordering::Relaxed);
                     let patience = Instant::now();

@@ -90,6 +90,8 @@ pub struct Row {
     pub shared: bool,
     /// Whether it reads a clock of the system.
     pub reads_clock: bool,
+    /// How many calls there are at least before those that are measured.
+    pub warm_up: u64,
     make: Box<dyn Fn(usize) -> Vec<Worker>>,
 }
 
@@ -108,6 +110,7 @@ impl Row {
             targets: Vec::new(),
             shared: true,
             reads_clock: false,
+            warm_up: 0,
             make: Box::new(make),
         }
     }
@@ -119,6 +122,11 @@ impl Row {
 
     fn with_clock(mut self) -> Self {
         self.reads_clock = true;
+        self
+    }
+
+    fn warmed_up_by(mut self, calls: u64) -> Self {
+        self.warm_up = calls;
         self
     }
 
@@ -171,11 +179,15 @@ mod groups {
     pub(super) const DENY: Group = ("limiter, deny", CAS_LOOP);
     pub(super) const ONE_KEY: Group = ("keyed limiter, 1 key", CAS_LOOP);
     pub(super) const MILLION_KEYS: Group = ("keyed limiter, a million keys", CAS_LOOP);
+    pub(super) const MILLION_WARM: Group = (
+        "keyed limiter, a million keys, all asked for just before",
+        CAS_LOOP,
+    );
     pub(super) const LOG: Group = ("sliding log", CAS_LOOP);
     pub(super) const CONCURRENCY: Group = ("concurrency", FETCH_ADD);
 
     /// As the tables have them.
-    pub(super) const ORDER: [Group; 12] = [
+    pub(super) const ORDER: [Group; 13] = [
         MACHINE,
         CLOSED,
         ASYNC,
@@ -186,6 +198,7 @@ mod groups {
         DENY,
         ONE_KEY,
         MILLION_KEYS,
+        MILLION_WARM,
         LOG,
         CONCURRENCY,
     ];

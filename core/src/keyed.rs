@@ -5,6 +5,7 @@ pub(crate) mod hash;
 mod places;
 mod shared;
 mod table;
+mod taking;
 
 use crate::error::ConfigError;
 use crate::keyed::entry::KeyedEntry;
@@ -34,7 +35,7 @@ pub enum WhenFull {
 ///
 /// # Keys that others choose
 ///
-/// The table never grows and a request looks at 16 places at most, whoever chooses the keys. What somebody who sends many
+/// The table never grows and a request looks at 19 places at most, whoever chooses the keys. What somebody who sends many
 /// different keys can do is fill it: then [`WhenFull`] decides. With keys made by `hash_key` and a secret seed
 /// they cannot aim at a place or at another key.
 ///

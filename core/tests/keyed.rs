@@ -294,6 +294,34 @@ fn r2_a_table_with_half_as_much_to_spare_takes_all_its_keys() {
     }
 }
 
+/// Nearly full, few keys find all their places taken: no line is crowded for the sake of those that begin there.
+#[test]
+fn r2_a_table_nearly_full_turns_few_keys_away() {
+    let entries = places(100_000);
+    let table = KeyedTable::try_new(&entries, Rate::per_hour(1), 1, WhenFull::Reject).unwrap();
+    for key in 0..95_000 {
+        let _ = table.try_acquire(key, Nanos::ZERO);
+    }
+    assert!(
+        table.overflows() < 95_000 * 3 / 100,
+        "{}",
+        table.overflows()
+    );
+    assert_eq!(table.live(Nanos::ZERO) as u64, 95_000 - table.overflows());
+}
+
+/// Whatever is left over of a table's lines is taken too.
+#[test]
+fn r2_every_place_of_any_table_is_taken() {
+    for count in 1..40 {
+        let entries = places(count);
+        let table = KeyedTable::try_new(&entries, Rate::per_hour(1), 1, WhenFull::Reject).unwrap();
+        let keys = 0..1_000;
+        let admitted = keys.filter(|&key| table.try_acquire(key, Nanos::ZERO).is_ok());
+        assert_eq!((admitted.count(), table.live(Nanos::ZERO)), (count, count));
+    }
+}
+
 #[test]
 fn l12_a_changed_quota_keeps_what_was_taken() {
     let limiter = limiter::<8>(5, WhenFull::Reject);

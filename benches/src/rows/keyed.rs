@@ -19,6 +19,19 @@ pub(super) fn add(rows: &mut Vec<Row>) {
             workers(threads, MILLION)
         })
         .target(1, Target::Peer(0.25)),
+        // The same with as much of the table in the cache as there can be.
+        Row::new(groups::MILLION_WARM, Who::Fuseboard, "allow", |threads| {
+            workers(threads, MILLION)
+        })
+        .warmed_up_by(MILLION)
+        .target(1, Target::Peer(0.25)),
+        Row::new(
+            groups::MILLION_WARM,
+            Who::Machine,
+            "load and CAS of 16 random bytes",
+            |threads| swaps::<false, 0>(threads, Vec::new()),
+        )
+        .warmed_up_by(MILLION),
         // What the machine takes for a table of this size, whatever is computed.
         Row::new(
             groups::MILLION_KEYS,

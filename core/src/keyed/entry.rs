@@ -17,7 +17,8 @@
 //! ```
 //! The tat word decides. A place changes hands by a swap of the tat word to "claimed by this tag, next version"; the
 //! owner word follows, then the claim is swapped for the new owner's first tat. So nobody can take from a tat that
-//! was read for another owner: the claim in between made the swap fail. A place claimed by tag 0 is free.
+//! was read for another owner: the claim in between made the swap fail. Therefore a request that only admits reads the tat, then the owner, then
+//! swaps; one that says no, where no swap shows that both were of one moment, reads the owner before the tat too. A place claimed by tag 0 is free.
 //! Any two words are legal.
 //!
 //! **Wrap-around.** A thread that is stopped between a load and its swap while the same place changes hands exactly
@@ -32,6 +33,7 @@
 
 use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
+use crate::token_bucket::policy;
 
 const VERSION_BITS: u32 = 23;
 const VERSION_MASK: u64 = (1 << VERSION_BITS) - 1;
@@ -40,6 +42,7 @@ const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 const OWNER_VERSION_SHIFT: u32 = TAG_BITS;
 const CLAIMED: u64 = 1 << 63;
 const TIME_SHIFT: u32 = 2;
+const VERSION_IN_TAT: u64 = (1 << TIME_SHIFT) - 1;
 const _: () = assert!(VERSION_BITS + TAG_BITS == 63);
 
 /// The last time that a tat word holds: 73 years after the clock's zero.
@@ -54,8 +57,13 @@ impl Tag {
 
     /// The upper 40 bits.
     pub(crate) const fn new(hash: u64) -> Self {
-        let tag = hash >> (64 - TAG_BITS);
-        Self(if tag == 0 { 1 } else { tag })
+        let tag = Self::glance(hash);
+        Self(if tag.0 == 0 { 1 } else { tag.0 })
+    }
+
+    /// The same without a look whether it is 0: that one key is never seen at a glance.
+    pub(crate) const fn glance(hash: u64) -> Self {
+        Self(hash >> (64 - TAG_BITS))
     }
 }
 
@@ -125,7 +133,7 @@ impl Held {
 
     /// The tat word of the same owner at `time`. A claim too has the version's low bits lowest.
     const fn tat_at(self, time: u64) -> u64 {
-        (time & TIME_MAX) << TIME_SHIFT | self.tat & ((1 << TIME_SHIFT) - 1)
+        (time & TIME_MAX) << TIME_SHIFT | self.tat & VERSION_IN_TAT
     }
 
     /// Whether it is nobody's.
@@ -161,6 +169,42 @@ impl KeyedEntry {
     pub(crate) fn may_be(&self, tag: Tag) -> bool {
         // Relaxed: `load` looks again. The lower half of the word can be compared without a shift or a mask.
         self.owner.load(Ordering::Relaxed) as u32 == tag.0 as u32
+    }
+
+    /// Asks memory for the place, and does not wait for it.
+    #[inline]
+    pub(crate) fn ask_for(&self) {
+        // Relaxed: nobody looks at what comes.
+        self.owner.load(Ordering::Relaxed);
+    }
+
+    /// Moves the tat of `tag` on by `span` if that keeps it within `limit`. `false`: it does not, or the key is not here, or has none yet or one of
+    /// 0, or somebody else was faster. All three times are at most [`TIME_MAX`].
+    ///
+    /// The owner is read once, after the tat: while the tat word stands it has one owner, and the swap shows that it stood. A large table waits for
+    /// memory, and a processor has little room for what waits with it: so no instruction is left that can be spared.
+    #[inline]
+    pub(crate) fn advance(&self, tag: Tag, now: u64, span: u64, limit: u64) -> bool {
+        // Acquire: a fault for the tests to catch.
+        let early = fault!(
+            "keyed_owner_first",
+            Some(self.owner.load(Ordering::Acquire)),
+            None
+        );
+        // Acquire: see the head of the file, and keeps the next load behind it.
+        let tat = self.tat.load(Ordering::Acquire);
+        // Acquire: see the head of the file.
+        let owner = early.unwrap_or_else(|| self.owner.load(Ordering::Acquire));
+        // A claim is negative. A place that was never anybody's has the tat 0.
+        if tat.cast_signed() <= 0 || !Owner::from_owner_word(owner).is(tag) {
+            return false;
+        }
+        // In quarters of a nanosecond: so the version stays what it is.
+        let version = tat & VERSION_IN_TAT;
+        let quarters = |time: u64| time << TIME_SHIFT;
+        let (now, limit) = (quarters(now) | version, quarters(limit) | VERSION_IN_TAT);
+        policy::admit_at_once(tat, now, quarters(span), limit)
+            .is_some_and(|next| self.swap_word(tat, next))
     }
 
     /// Owner and tat of one moment.
@@ -234,6 +278,11 @@ impl KeyedEntry {
     }
 
     fn swap_tat(&self, held: Held, tat: u64) -> bool {
+        self.swap_word(held.tat, tat)
+    }
+
+    #[inline]
+    fn swap_word(&self, before: u64, tat: u64) -> bool {
         if fault!("keyed_tat_store") {
             // Release: a fault for the tests to catch.
             self.tat.store(tat, Ordering::Release);
@@ -241,7 +290,7 @@ impl KeyedEntry {
         }
         // AcqRel: see the head of the file. Relaxed on failure: the caller loads again.
         self.tat
-            .compare_exchange(held.tat, tat, Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(before, tat, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
     }
 }

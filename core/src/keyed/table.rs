@@ -3,6 +3,10 @@
 //! A key has up to 16 places: two groups of eight that lie side by side, chosen by its hash. It is in one of them or in
 //! none; in none means that its bucket is full. A place whose bucket is full again is free for any other key.
 //!
+//! The first line of its first group is the key's own: there a request looks first, in few instructions, then in the first line of the
+//! second group; whatever is not admitted there goes the long way. So a key enters its own line, as long as its group has places to spare
+//! for those that find their other group full.
+//!
 //! To enter, a key (1) claims a free place, (2) brings the owner word up to the claim, (3) looks at all its other places,
 //! and (4) swaps the claim for its first tat; that swap is the admission. If it finds itself at (3) in another place, it
 //! gives its claim up and starts again; if it finds another claim of its own, the one in the lower place stays and the
@@ -44,6 +48,9 @@ use crate::token_bucket::quota::Quota;
 /// A request that was pushed aside so often finds the table full.
 const ROUNDS: usize = 16;
 
+/// A key takes a place in its own line while its group has more free ones than these.
+const ROOM: usize = 4;
+
 /// A keyed limiter's words, wherever they lie.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<'a> {
@@ -53,10 +60,10 @@ pub(crate) struct Table<'a> {
 
 /// A request for units, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
-struct Request {
-    now: u64,
-    span: u64,
-    quota: Quota,
+pub(super) struct Request {
+    pub(super) now: u64,
+    pub(super) span: u64,
+    pub(super) quota: Quota,
 }
 
 /// One look at a key's places.
@@ -86,53 +93,9 @@ enum Step {
 }
 
 impl<'a> Table<'a> {
-    #[inline]
-    pub(crate) fn acquire(self, key: u64, cost: u64, now: Nanos) -> Result<(), Rejected> {
-        if cost == 0 {
-            return Ok(());
-        }
-        let key = Key::new(key);
-        // First, so that memory answers meanwhile.
-        let likely = key.likely(self.entries);
-        let quota = self.shared.quota.load();
-        let span = quota.span(cost);
-        if span > quota.tolerance {
-            return Err(Rejected {
-                reason: Reason::Never,
-                retry_after: None,
-            });
-        }
-        let request = Request {
-            now: now.get(),
-            span,
-            quota,
-        };
-        match likely.and_then(|entry| Self::take_at_once(key, entry, request)) {
-            Some(decision) => decision,
-            None => self.acquire_anywhere(key, request),
-        }
-    }
-
-    /// A request for a key that is in `entry`. `None`: it is not, or somebody else was faster.
-    #[inline]
-    fn take_at_once(
-        key: Key,
-        entry: &KeyedEntry,
-        request: Request,
-    ) -> Option<Result<(), Rejected>> {
-        let held = entry.load();
-        if !held.owner.is(key.tag) {
-            return None;
-        }
-        match request.decide(held.time()?) {
-            Ok(next) => entry.move_tat(held, next).then_some(Ok(())),
-            Err(rejected) => Some(Err(rejected)),
-        }
-    }
-
     /// A request for a key that may be anywhere, or nowhere yet.
     #[inline(never)]
-    fn acquire_anywhere(self, key: Key, request: Request) -> Result<(), Rejected> {
+    pub(super) fn acquire_anywhere(self, key: Key, request: Request) -> Result<(), Rejected> {
         let mut full_until = None;
         for _ in 0..ROUNDS {
             let step = match self.find(key, request.now) {
@@ -197,9 +160,9 @@ impl<'a> Table<'a> {
     fn find(self, key: Key, now: u64) -> Found<'a> {
         for group in key.groups(self.entries) {
             for (index, entry) in group.places() {
-                if entry.may_be(key.tag) {
+                if entry.may_be(key.tag()) {
                     let held = entry.load();
-                    if held.owner.is(key.tag) {
+                    if held.owner.is(key.tag()) {
                         return Found::Own(index, entry, held);
                     }
                 }
@@ -210,24 +173,24 @@ impl<'a> Table<'a> {
 
     #[cold]
     fn find_claimed_or_free(self, key: Key, now: u64) -> Found<'a> {
-        let (mut best, mut chosen, mut until) = (0, None, None::<u64>);
-        for group in key.groups(self.entries) {
-            // The emptier group: with two to choose from, few keys find both full. A place that is nobody's counts more
-            // than all those whose owner's bucket is full again: the owner may come back, and then is at home.
-            let (mut worth, mut free) = (0, Choice::default());
+        let (mut until, mut chosen, mut best) = (None::<u64>, None, 0);
+        for (nth, group) in key.groups(self.entries).into_iter().enumerate() {
+            // A place that is nobody's counts more than all those whose owner's bucket is full again: the owner may come back, and then
+            // is at home.
+            let (mut room, mut worth, mut free) = (0, 0, Choice::default());
             for (index, entry) in group.places() {
                 let held = entry.load();
-                if held.owner.is(key.tag) {
+                if held.owner.is(key.tag()) {
                     return Found::Own(index, entry, held);
                 }
                 let place = Some((index, entry, held));
                 match held.time() {
                     _ if held.is_empty() => {
-                        worth += GROUP + 1;
+                        (room, worth) = (room + 1, worth + GROUP + 1);
                         free.empty = free.empty.or(place);
                     }
                     Some(time) if time <= now || fault!("keyed_evicts_the_live") => {
-                        worth += 1;
+                        (room, worth) = (room + 1, worth + 1);
                         free.full_again = free.full_again.or(place);
                     }
                     Some(time) => until = Some(until.map_or(time, |until| until.min(time))),
@@ -235,7 +198,14 @@ impl<'a> Table<'a> {
                 }
             }
             let place = free.empty.or(free.full_again).or(free.claimed);
-            if chosen.is_none() || worth > best {
+            // Its own line, where requests look first, while its group has room for those who find no other. Then the emptier group: with
+            // two to choose from, few keys find both full.
+            let is_home = nth == 0
+                && (room > ROOM || fault!("keyed_crowds_a_line"))
+                && place.is_some_and(|(index, ..)| group.is_own(index));
+            if is_home {
+                (best, chosen) = (usize::MAX, place);
+            } else if chosen.is_none() || worth > best {
                 (best, chosen) = (worth, place);
             }
         }
@@ -255,7 +225,7 @@ impl<'a> Table<'a> {
         mut held: Held,
         request: Request,
     ) -> Step {
-        while held.owner.is(key.tag) {
+        while held.owner.is(key.tag()) {
             let Some(time) = held.time() else {
                 return self.settle(key, index, entry, held, request);
             };
@@ -285,7 +255,7 @@ impl<'a> Table<'a> {
         if let Some(time) = held.time() {
             self.shared.raise_horizon(time);
         }
-        match entry.claim(held, key.tag) {
+        match entry.claim(held, key.tag()) {
             Some(claim) => self.settle(key, index, entry, claim, request),
             None => Step::Again,
         }
@@ -311,7 +281,7 @@ impl<'a> Table<'a> {
         let groups = key.groups(self.entries);
         for (other, place) in groups.into_iter().flat_map(Group::places) {
             let held = place.load();
-            if other == index || !held.owner.is(key.tag) || fault!("keyed_no_look") {
+            if other == index || !held.owner.is(key.tag()) || fault!("keyed_no_look") {
                 continue;
             }
             if held.time().is_some() || other < index {

@@ -42,6 +42,15 @@ pub(crate) fn admit(
     }
 }
 
+/// As [`admit`] without a wait, until `limit`: `now` and the tolerance. The caller knows that all of them have a sum.
+#[inline]
+pub(crate) fn admit_at_once(tat: u64, now: u64, increment: u64, limit: u64) -> Option<u64> {
+    let idle = fault!("idle_time_saved_up", tat, now);
+    let base = if tat > now { tat } else { idle };
+    let next = base.wrapping_add(increment);
+    (next <= limit).then_some(next)
+}
+
 /// How long after `now` the bucket admits what moves its tat from `base` to `next`.
 #[inline]
 pub(crate) fn wait(base: u64, next: u64, now: u64, limit: u64) -> u64 {

@@ -66,6 +66,20 @@ impl QuotaWords {
         }
     }
 
+    /// Interval and tolerance in the fewest instructions; `None`: they are being changed. Where a mixed pair does not fit, the product
+    /// wraps around, and is less than that of `load`.
+    #[inline]
+    pub(crate) fn load_at_once(&self) -> Option<(u64, u64)> {
+        // Acquire, all three: as in `load`.
+        let burst = self.burst.load(Ordering::Acquire);
+        let interval = self.interval.load(Ordering::Acquire);
+        if self.burst.load(Ordering::Acquire) != burst && !fault!("torn_quota") {
+            return None;
+        }
+        let interval = fault!("interval_too_short", interval.saturating_sub(1), interval);
+        Some((interval, interval.wrapping_mul(burst)))
+    }
+
     /// Changes both. Of two changes at once, one stays as a whole; while they overlap, the burst of one may
     /// meet the rate of the other.
     pub(crate) fn store(&self, quota: Quota) {

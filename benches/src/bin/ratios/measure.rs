@@ -18,6 +18,7 @@ pub struct Measured {
 struct Case {
     measured: Measured,
     workers: Vec<Worker>,
+    warm_up: u64,
     times: u64,
 }
 
@@ -82,7 +83,7 @@ pub fn measure(rows: &[Row], arguments: &Arguments) -> Vec<Measured> {
             order.reverse();
         }
         for case in order {
-            let Burst { ns, is_quiet } = burst(&mut case.workers, case.times);
+            let Burst { ns, is_quiet } = burst(&mut case.workers, case.warm_up, case.times);
             case.measured.rounds.push(is_quiet.then_some(ns));
         }
     }
@@ -96,7 +97,7 @@ fn case(row: usize, described: &Row, threads: usize, burst_ns: f64) -> Case {
     let mut workers = described.workers(threads);
     let mut times = LEAST;
     loop {
-        let Burst { ns, .. } = burst(&mut workers, times);
+        let Burst { ns, .. } = burst(&mut workers, described.warm_up, times);
         // Disturbed or not: a burst that comes out shorter is still long enough.
         if ns * times as f64 * 4.0 > burst_ns {
             times = ((burst_ns / ns) as u64).max(LEAST);
@@ -111,6 +112,7 @@ fn case(row: usize, described: &Row, threads: usize, burst_ns: f64) -> Case {
             rounds: Vec::new(),
         },
         workers,
+        warm_up: described.warm_up,
         times,
     }
 }

@@ -68,10 +68,10 @@ fn measured(curve: &Curve) -> plot::Drawn<'_> {
 fn cost(point: &Point) -> (f64, usize) {
     let mut workers = point();
     let mut times = 64;
-    while burst(&mut workers, times).ns * (times as f64) < BURST_NS / 2.0 {
+    while burst(&mut workers, 0, times).ns * (times as f64) < BURST_NS / 2.0 {
         times *= 2;
     }
-    let bursts: Vec<_> = (0..BURSTS).map(|_| burst(&mut workers, times)).collect();
+    let bursts: Vec<_> = (0..BURSTS).map(|_| burst(&mut workers, 0, times)).collect();
     let any_is_quiet = bursts.iter().any(|burst| burst.is_quiet);
     let mut ns: Vec<f64> = bursts
         .iter()

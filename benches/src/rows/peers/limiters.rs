@@ -87,6 +87,10 @@ pub(super) fn add(rows: &mut Vec<Row>) {
         row(groups::MILLION_KEYS, "governor", |threads| {
             keyed(threads, MILLION)
         }),
+        row(groups::MILLION_WARM, "governor", |threads| {
+            keyed(threads, MILLION)
+        })
+        .warmed_up_by(MILLION),
         row(
             groups::CONCURRENCY,
             "tokio Semaphore, try_acquire and release",

@@ -112,6 +112,10 @@ const FAULTS: &[(&str, &str)] = &[
         "keyed::l1_l2_a_key_is_put_out_of_a_whole_line",
     ),
     (
+        "keyed_owner_first",
+        "keyed::l1_l2_a_key_is_put_out_of_a_whole_line",
+    ),
+    (
         "keyed_no_version",
         "keyed::l1_l2_a_key_is_put_out_of_a_whole_line",
     ),
