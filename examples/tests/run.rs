@@ -59,6 +59,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
         "chaos",
         &["bare: 20 of 100 failed", "with retries: 0 of 100 failed"],
     ),
+    ("coalesce", &["100 answers of 1 load"]),
     (
         "codel",
         &[
@@ -66,8 +67,6 @@ const PROGRAMS: &[(&str, &[&str])] = &[
             "of 60 in a line that stands, ",
         ],
     ),
-    ("throttle", &[" requests: ", " accepted"]),
-    ("coalesce", &["100 answers of 1 load"]),
     (
         "concurrency",
         &[
@@ -186,6 +185,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
             "half a minute later: closed",
         ],
     ),
+    ("throttle", &[" requests: ", " accepted"]),
     ("timeout", &["gave up after 50ms"]),
     (
         "tower_stack",
