@@ -15,7 +15,7 @@ mod renewing;
 mod rules;
 pub(crate) mod saved;
 mod settings;
-mod settling;
+pub(crate) mod settling;
 mod state;
 mod view;
 mod window;

@@ -63,6 +63,7 @@ pub use crate::breaker::handle::{Handle, HandlePermit};
 pub use crate::breaker::kernel;
 pub use crate::breaker::permit::RawPermit;
 pub use crate::breaker::saved::{RestoreError, SAVED_MAX, Saved};
+pub use crate::breaker::settling::NotAtOnce;
 pub use crate::clock::Clock;
 pub use crate::clock::manual::ManualClock;
 pub use crate::concurrency::{ConcurrencyLimit, ConcurrencyPermit};

@@ -279,7 +279,7 @@ fn b5_b17_the_fast_paths_alone_do_what_both_would_or_nothing() {
         // The first is judged, from then on the window has reached the minimum.
         breaker.settle(permit, Outcome::Success, SECOND, &());
         assert_eq!(
-            breaker.succeed_at_once(permit.to_words(), SECOND),
+            breaker.succeed_at_once(permit.to_words(), SECOND).is_ok(),
             at_once,
             "{config:?}"
         );
@@ -287,11 +287,14 @@ fn b5_b17_the_fast_paths_alone_do_what_both_would_or_nothing() {
         assert_eq!(counted.totals.calls, 1 + u64::from(at_once), "{config:?}");
         // No permit's words, or those of one that is no call.
         for head in [0, 2, 3, 4, 5, 6, 7, 1 << 31 | 1, u64::MAX] {
-            assert!(!breaker.succeed_at_once([head, 0], SECOND), "{head:#x}");
+            assert!(
+                breaker.succeed_at_once([head, 0], SECOND).is_err(),
+                "{head:#x}"
+            );
         }
         breaker.reset(SECOND, &());
         // Of a generation that is over.
-        assert!(!breaker.succeed_at_once(permit.to_words(), SECOND));
+        assert!(breaker.succeed_at_once(permit.to_words(), SECOND).is_err());
         assert_eq!(breaker.snapshot(SECOND).totals.calls, counted.totals.calls);
         for change in [
             CircuitBreaker::force_open,

@@ -9,7 +9,7 @@ use crate::event::Listeners;
 use crate::handle;
 use crate::permit::{self, fb_permit};
 use crate::status::{self, fb_outcome, fb_state, fb_status};
-use fuseboard_core::{CircuitBreaker, Nanos};
+use fuseboard_core::{CircuitBreaker, Nanos, NotAtOnce};
 
 pub(crate) mod words;
 
@@ -142,12 +142,34 @@ unsafe fn end(
         if outcome != SUCCESS {
             return settle(breaker, permit, outcome, now);
         }
-        if handle::are_usable(breaker, permit)
-            && (*breaker).core.succeed_at_once((*permit).opaque_, now)
-        {
-            permit.write(fb_permit::SETTLED);
-            return fb_status::FB_OK;
+        if handle::are_usable(breaker, permit) {
+            match (*breaker).core.succeed_at_once((*permit).opaque_, now) {
+                Ok(()) => {
+                    permit.write(fb_permit::SETTLED);
+                    return fb_status::FB_OK;
+                }
+                Err(not) => return settle_after(breaker, permit, now, not),
+            }
         }
+        settle(breaker, permit, SUCCESS, now)
+    }
+}
+
+/// Settles a success that the fast path has not, or not rightly.
+///
+/// # Safety
+///
+/// As for [`end`], and both can be used.
+#[inline(never)]
+unsafe fn settle_after(
+    breaker: *const fb_breaker,
+    permit: *mut fb_permit,
+    now: Nanos,
+    not: NotAtOnce<'_>,
+) -> fb_status {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        (*breaker).core.take_back(not);
         settle(breaker, permit, SUCCESS, now)
     }
 }

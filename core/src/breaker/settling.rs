@@ -4,13 +4,18 @@ use crate::breaker::permit::{Purpose, RawPermit};
 use crate::breaker::rules::{Geometry, Kind, TIME_WINDOWS_ONLY};
 use crate::breaker::state::ProbeSettled;
 use crate::breaker::window::owned::OwnedStripe;
-use crate::breaker::window::{Judgement, Sample, Verdict, Weighed};
+use crate::breaker::window::{Judgement, Misplaced, Sample, Verdict, Weighed};
 use crate::breaker::word::Word;
 use crate::breaker::{CircuitBreaker, policy, tell};
 use crate::event::{Cause, Counts, Observer};
 use crate::fault::fault;
 use crate::nanos::Nanos;
 use crate::outcome::{Outcome, Settled};
+
+/// A success that [`succeed_at_once`](CircuitBreaker::succeed_at_once) did not count, or not where it should have.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "give it to `take_back`, then settle the permit"]
+pub struct NotAtOnce<'a>(Option<Misplaced<'a>>);
 
 impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
     CircuitBreaker<SLOTS, STRIPES, HANDLES>
@@ -28,11 +33,27 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
     }
 
     /// The fast path of [`settle`](Self::settle) alone, for hosts that keep permits as [words](RawPermit::to_words): a call of the current
-    /// generation succeeded, was not slow, and one addition counts it. `false`: nothing was counted, `settle` it. Words of no permit
-    /// are not counted either.
+    /// generation succeeded, was not slow, and one addition counts it. Words of no permit are not counted.
+    ///
+    /// # Errors
+    /// Where it is not so simple: give what is returned to [`take_back`](Self::take_back), then `settle` the permit.
     #[inline]
-    pub fn succeed_at_once(&self, permit: [u64; 2], now: Nanos) -> bool {
-        self.record_success(None, RawPermit::from_words_unchecked(permit), now)
+    pub fn succeed_at_once(&self, permit: [u64; 2], now: Nanos) -> Result<(), NotAtOnce<'_>> {
+        let mut wrongly = None;
+        let permit = RawPermit::from_words_unchecked(permit);
+        if self.record_success(None, permit, now, |misplaced| wrongly = Some(misplaced)) {
+            Ok(())
+        } else {
+            Err(NotAtOnce(wrongly))
+        }
+    }
+
+    /// Takes back what [`succeed_at_once`](Self::succeed_at_once) has counted in the wrong slot, if it has: apart from it, so that it calls
+    /// nothing and needs no stack.
+    pub fn take_back(&self, not_at_once: NotAtOnce<'_>) {
+        if let NotAtOnce(Some(misplaced)) = not_at_once {
+            misplaced.take_back_success(self.words.window().head);
+        }
     }
 
     /// Settles, and counts in `own` where the caller has a handle.
@@ -45,7 +66,9 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
         now: Nanos,
         observer: &impl Observer,
     ) -> Settled {
-        if outcome == Outcome::Success && self.record_success(own, permit, now) {
+        let take_back =
+            |misplaced: Misplaced<'_>| misplaced.take_back_success(self.words.window().head);
+        if outcome == Outcome::Success && self.record_success(own, permit, now, take_back) {
             return Settled::Recorded;
         }
         self.settle_weighted_in(own, permit, outcome, 1, now, observer)
@@ -110,16 +133,18 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
     }
 
     /// The fast path of [`settle_weighted`](Self::settle_weighted): the success of a call of the current generation, not slow,
-    /// that the window counts with one addition. `false`: nothing was counted, settle it there.
+    /// that the window counts with one addition. `false`: nothing was counted, settle it there; what was counted in the wrong slot is for
+    /// `take_back`.
     // Always where code is not scarce: called, it costs a third of a call.
     #[cfg_attr(target_has_atomic = "64", allow(clippy::inline_always))]
     #[cfg_attr(target_has_atomic = "64", inline(always))]
     #[cfg_attr(not(target_has_atomic = "64"), inline)]
-    fn record_success(
-        &self,
+    fn record_success<'a>(
+        &'a self,
         own: Option<&OwnedStripe<SLOTS>>,
         permit: RawPermit,
         now: Nanos,
+        take_back: impl FnOnce(Misplaced<'a>),
     ) -> bool {
         if !permit.is_call_of(self.words.state.load()) || self.is_slow(permit, now) {
             return false;
@@ -131,7 +156,7 @@ impl<const SLOTS: usize, const STRIPES: usize, const HANDLES: usize>
             return true;
         }
         let slot = self.settings.slot();
-        if own.is_none() && window.record_success(slot, self.stripe(), generation, now) {
+        if own.is_none() && window.record_success(slot, self.stripe(), generation, now, take_back) {
             return true;
         }
         let kind = self.settings.geometry().kind();

@@ -15,6 +15,7 @@ mod words;
 use crate::breaker::rules::{Geometry, Kind};
 use crate::breaker::window::owned::OwnedStripe;
 pub(crate) use crate::breaker::window::sample::{Judgement, Sample, Verdict, Weighed};
+pub(crate) use crate::breaker::window::slot::Misplaced;
 use crate::breaker::window::time::TimeWindow;
 use crate::breaker::window::time::tick::Tick;
 use crate::breaker::window::words::Totals;
@@ -52,16 +53,18 @@ impl<'a, const SLOTS: usize> Window<'a, SLOTS> {
     }
 
     /// The fast path of [`record`](Self::record) in a window of time with slots so long: a success that was not slow, where counting
-    /// takes one addition and there is nothing to judge. `false`: nothing was counted, `record` it.
+    /// takes one addition and there is nothing to judge. `false`: nothing was counted, `record` it; what was counted in the wrong slot
+    /// is for `take_back`.
     #[inline]
     pub(crate) fn record_success(
         self,
         slot: Nanos,
-        stripe: &Stripe<SLOTS>,
+        stripe: &'a Stripe<SLOTS>,
         generation: u32,
         now: Nanos,
+        take_back: impl FnOnce(Misplaced<'a>),
     ) -> bool {
-        time::record_success(&self.head.tick, slot, stripe, generation, now)
+        time::record_success(&self.head.tick, slot, stripe, generation, now, take_back)
     }
 
     /// As [`record_success`](Self::record_success), in the counters of a handle. Which kind the window is need not be asked: only one of time

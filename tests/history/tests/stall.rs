@@ -3,9 +3,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
 use fuseboard_core::*;
-use fuseboard_history::stall::at_every_step;
+use fuseboard_history::faults::must_be_caught;
+use fuseboard_history::stall::{at_every_step, at_every_two_steps};
 use shuttle::sync::atomic::{AtomicBool, Ordering};
 
 /// One of everything, with limits so small that they are hit.
@@ -245,6 +247,86 @@ fn r1_nobody_waits_for_a_stopped_thread() {
         points += here;
     }
     println!("{} operations stopped at {points} steps", OPERATIONS.len());
+}
+
+/// A breaker whose slots are used again while a recorder stands still, and what everybody else has counted.
+struct Reused {
+    breaker: CircuitBreaker<2, 1>,
+    others: Mutex<u64>,
+}
+
+fn reused() -> Reused {
+    Reused {
+        breaker: CircuitBreaker::new(settings(SLOTS).minimum_requests(100)),
+        others: Mutex::new(0),
+    }
+}
+
+/// How often the stalled call was seen in a slot that was used again.
+static SEEN_TOO_MANY: AtomicU64 = AtomicU64::new(0);
+
+fn stalled(reused: &Reused, outcome: Outcome) {
+    let permit = reused.breaker.acquire(NOW, &()).expect("closed");
+    let settled = reused.breaker.settle(permit, outcome, NOW, &());
+    let others = || *reused.others.lock().unwrap();
+    let before = others();
+    let seen = reused.breaker.snapshot(LATER);
+    // It may have been stopped here too.
+    if before == others() {
+        // What it counted in a slot that was not its own has been taken back.
+        let mine = u64::from(settled == Settled::Recorded);
+        let failures = mine * u64::from(outcome == Outcome::Failure);
+        let totals = (seen.totals.calls, seen.totals.failures);
+        assert_eq!(totals, (before + mine, failures), "{settled:?}");
+        assert!(seen.window.calls <= before + mine, "{:?}", seen.window);
+    }
+}
+
+/// One call, so many seconds later than the stalled one's.
+fn one_more(reused: &Reused, seconds: u64) {
+    let now = NOW.saturating_add(Nanos::from_secs(seconds));
+    call(&reused.breaker, Outcome::Success, now);
+    let mut others = reused.others.lock().unwrap();
+    *others += 1;
+    let window = reused.breaker.snapshot(now).window;
+    // The stalled one may be there too.
+    let too_many = window.calls.saturating_sub(*others);
+    assert!(too_many <= 1, "{too_many} too many at {now:?}");
+    // Relaxed: a counter, read at the end.
+    SEEN_TOO_MANY.fetch_add(too_many, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// W12: a call that is counted while its slot is used again is seen there once at most, and taken back, also where that slot is emptied
+/// or used once more before it does.
+#[test]
+fn w12_a_stalled_recorder_counts_once_too_many_at_most() {
+    let victims: [fn(&Reused); 2] = [
+        |reused| stalled(reused, Outcome::Success),
+        |reused| stalled(reused, Outcome::Failure),
+    ];
+    let then: [(&str, fn(&Reused)); 3] = [
+        ("the same slot", |reused| one_more(reused, 2)),
+        ("its next use", |reused| one_more(reused, 4)),
+        ("another, it is emptied", |reused| one_more(reused, 5)),
+    ];
+    for victim in victims {
+        for (name, then) in then {
+            let first = |reused: &Reused| one_more(reused, 2);
+            let pairs = at_every_two_steps(reused, victim, [first, then]);
+            println!("  {name}: {pairs} pairs of steps");
+            assert!(pairs > 50, "stopped at {pairs} pairs of steps only");
+        }
+    }
+    // Relaxed: all threads have ended.
+    let seen = SEEN_TOO_MANY.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(seen > 0, "no recorder was stopped where it matters");
+}
+
+/// The check itself: an outcome that is taken back from a slot that was emptied is found.
+#[test]
+fn w12_an_outcome_that_is_taken_back_blindly_is_found() {
+    let test = "w12_a_stalled_recorder_counts_once_too_many_at_most";
+    must_be_caught("taken_back_blindly", test, "assertion");
 }
 
 /// The check itself: a lock in the middle is found.

@@ -15,6 +15,7 @@
 //! to the totals. The other half of the field takes what is added meanwhile: 2^21, or 2,000 stalled
 //! threads with the greatest weight.
 
+use crate::breaker::window::Totals;
 use crate::event::Counts;
 use crate::fault::fault;
 use crate::sync::{AtomicU64, Ordering};
@@ -32,8 +33,56 @@ pub(super) const WEIGHT_MAX: u32 = 1_000;
 // A halved slot still satisfies the largest minimum, so halving never makes a window too small to judge.
 const _: () = assert!(HALF / 2 >= crate::breaker::rules::MINIMUM_MAX);
 
+/// An addition to a slot that was not the recorder's own any more.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "it is counted until it is taken back"]
+pub(crate) struct Misplaced<'a> {
+    word: &'a AtomicU64,
+    /// What the slot held before.
+    held: Slot,
+}
+
+impl Misplaced<'_> {
+    /// Takes it back from the slot, or where that has been emptied since, from the totals, which have got it then or will have it. A mere
+    /// subtraction would be one from zero, which borrows from the tag. `is_twin`: of slow calls.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn take_back(self, addition: u64, totals: &Totals, is_twin: bool) {
+        let Self { word, held } = self;
+        if fault!("taken_back_blindly") {
+            // Relaxed: a fault for the tests to catch.
+            word.fetch_sub(addition, Ordering::Relaxed);
+            return;
+        }
+        let added = Slot(addition);
+        // Relaxed: what nobody should have seen; the swap below looks again.
+        let mut seen = Slot(word.load(Ordering::Relaxed));
+        while seen.has_tag_of(held)
+            && seen.calls() >= added.calls()
+            && seen.failures() >= added.failures()
+        {
+            // Relaxed: takes back what nobody should have seen.
+            match word.compare_exchange(
+                seen.0,
+                seen.0 - addition,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(now) => seen = Slot(now),
+            }
+        }
+        let (calls, failures) = (added.calls(), added.failures());
+        totals.add(Counts {
+            calls: if is_twin { 0 } else { calls.wrapping_neg() },
+            failures: failures.wrapping_neg(),
+            slow: if is_twin { calls.wrapping_neg() } else { 0 },
+        });
+    }
+}
+
 /// One value of a slot word.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot(pub(super) u64);
 
 impl Slot {
@@ -60,9 +109,15 @@ impl Slot {
     }
 
     /// Adds to a slot that had the expected tag when it was loaded; gives what it held before.
-    /// `None`: the slot was reused meanwhile, and nothing is counted.
+    ///
+    /// # Errors
+    /// What it held where it was reused meanwhile: to be taken back.
     #[inline]
-    pub(super) fn add(word: &AtomicU64, expected: Self, addition: u64) -> Option<Self> {
+    pub(super) fn add(
+        word: &AtomicU64,
+        expected: Self,
+        addition: u64,
+    ) -> Result<Self, Misplaced<'_>> {
         if fault!("record_in_two_steps") {
             // Relaxed: a fault for the tests to catch.
             let old = Self(word.load(Ordering::Relaxed));
@@ -71,16 +126,14 @@ impl Slot {
                 // Relaxed: as above.
                 word.store(old.0.wrapping_add(addition), Ordering::Relaxed);
             }
-            return Some(old);
+            return Ok(old);
         }
         // Release: pairs with the Acquire loads of `sum`.
-        let old = Self(word.fetch_add(addition, Ordering::Release));
-        if old.has_tag_of(expected) || fault!("record_without_recheck") {
-            return Some(old);
+        let held = Self(word.fetch_add(addition, Ordering::Release));
+        if held.has_tag_of(expected) || fault!("record_without_recheck") {
+            return Ok(held);
         }
-        // Relaxed: takes back what nobody should have seen.
-        word.fetch_sub(addition, Ordering::Relaxed);
-        None
+        Err(Misplaced { word, held })
     }
 
     /// The tag of `tick` in `generation`, with nothing counted.
@@ -109,7 +162,7 @@ impl Slot {
     }
 
     pub(super) const fn has_tag_of(self, other: Self) -> bool {
-        self.0 >> TAG_SHIFT == other.0 >> TAG_SHIFT
+        (self.0 ^ other.0) >> TAG_SHIFT == 0
     }
 
     pub(super) const fn is_of(self, generation: u32) -> bool {

@@ -7,7 +7,7 @@
 //! that the addition returns tells whether the tag still held; if not, the outcome is taken back and
 //! recorded again. So the one inexactness (W12): a recorder stalled between its load and its addition
 //! for a whole window may be counted in the slot's next use until it takes that back: one outcome for
-//! each stalled thread.
+//! each stalled thread. Where the slot has been emptied meanwhile, it takes it back from the totals.
 //!
 //! `adding.rs` makes a slot ready and adds, `rotation.rs` empties what leaves the window, `overdue.rs` counts the calls in flight.
 
@@ -18,11 +18,11 @@ mod saved;
 pub(super) mod tick;
 
 use crate::breaker::window::owned::OwnedStripe;
-use crate::breaker::window::slot::Slot;
+use crate::breaker::window::slot::{Misplaced, Slot};
 use crate::breaker::window::time::adding::Added;
 use crate::breaker::window::time::tick::Tick;
 use crate::breaker::window::{
-    Counters, Judgement, Sample, Stripe, Totals, Verdict, Weighed, decay,
+    Counters, Head, Judgement, Sample, Stripe, Totals, Verdict, Weighed, decay,
 };
 use crate::event::Counts;
 use crate::fault::fault;
@@ -43,15 +43,19 @@ pub(super) struct TimeWindow<'a, const SLOTS: usize> {
     pub(super) decays: bool,
 }
 
+const ONE_SUCCESS: u64 = Slot::addition(1, 0);
+
 /// The fast path of [`TimeWindow::record`]: a success that was not slow, where tick and slot are ready for it and there is
-/// nothing to judge. `false`: nothing was counted, `record` it. Where the window is not one of time `slot` is zero, and no time is in it.
+/// nothing to judge. `false`: nothing was counted, `record` it; what was counted in the wrong slot is for `take_back`. Where the window is not
+/// one of time `slot` is zero, and no time is in it.
 #[inline]
-pub(super) fn record_success<const SLOTS: usize>(
+pub(super) fn record_success<'a, const SLOTS: usize>(
     tick: &AtomicU64,
     slot: Nanos,
-    stripe: &Stripe<SLOTS>,
+    stripe: &'a Stripe<SLOTS>,
     generation: u32,
     now: Nanos,
+    take_back: impl FnOnce(Misplaced<'a>),
 ) -> bool {
     let tick = Tick::load(tick);
     if !tick.is_at(now, slot) || !tick.is_mature(generation) {
@@ -60,8 +64,17 @@ pub(super) fn record_success<const SLOTS: usize>(
     let expected = Slot::empty(generation, tick.number());
     stripe.at(tick.index()).is_some_and(|(word, _)| {
         Slot::load(word).takes(expected)
-            && Slot::add(word, expected, Slot::addition(1, 0)).is_some()
+            && Slot::add(word, expected, ONE_SUCCESS)
+                .map_err(take_back)
+                .is_ok()
     })
+}
+
+impl Misplaced<'_> {
+    /// Takes back what [`record_success`] has added to a slot that was reused under it.
+    pub(crate) fn take_back_success(self, head: &Head) {
+        self.take_back(ONE_SUCCESS, &head.totals, false);
+    }
 }
 
 impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {

@@ -54,11 +54,18 @@ impl Totals {
     }
 
     pub(super) fn load(&self) -> Counts {
-        // Relaxed: as in `add`.
+        // Relaxed: as in `add`. Below zero while something is taken back before it was added: no count comes near the upper half.
+        let load = |total: &AtomicU64| {
+            total
+                .load(Ordering::Relaxed)
+                .cast_signed()
+                .max(0)
+                .cast_unsigned()
+        };
         Counts {
-            calls: self.calls.load(Ordering::Relaxed),
-            failures: self.failures.load(Ordering::Relaxed),
-            slow: self.slow.load(Ordering::Relaxed),
+            calls: load(&self.calls),
+            failures: load(&self.failures),
+            slow: load(&self.slow),
         }
     }
 }

@@ -89,7 +89,13 @@ impl<const SLOTS: usize> TimeWindow<'_, SLOTS> {
                 None => return Added::Stale,
             }
         }
-        Slot::add(word, expected, addition).map_or(Added::Reused, |slot| Added::To(slot.calls()))
+        match Slot::add(word, expected, addition) {
+            Ok(held) => Added::To(held.calls()),
+            Err(misplaced) => {
+                misplaced.take_back(addition, self.totals, twin.is_none());
+                Added::Reused
+            }
+        }
     }
 
     /// Gives the slot the expected tag, or halves it. `Some(false)`: look again.
