@@ -16,7 +16,7 @@ const MOST: usize = 5;
 /// How often a policy did what: for each of its outcomes (see [`OUTCOMES`]) the calls that ended so, since it was made.
 ///
 /// Each policy has one and counts by itself: one addition for a call. A call that is dropped before its end is counted nowhere. Given to
-/// [`Registry::add_tally`](super::Registry::add_tally) it becomes the metrics `fuseboard.policy.calls` and `fuseboard.policy.attempts`.
+/// [`Registry::add_tally`](crate::telemetry::Registry::add_tally) it becomes the metrics `fuseboard.policy.calls` and `fuseboard.policy.attempts`.
 ///
 /// ```
 /// use fuseboard::telemetry::{Registry, prometheus_text};

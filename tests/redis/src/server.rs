@@ -222,6 +222,16 @@ impl Cluster {
     /// # Errors
     /// A server refuses.
     pub fn move_slot_of(&self, key: &str) -> Result<()> {
+        // Who has a slot goes round among the servers: one that was just told may hear of an earlier owner once more, and refuses until it
+        // has heard of the later.
+        eventually("the slot moves", || match self.try_to_move(key) {
+            Ok(()) => Ok(true),
+            Err(error) if error.to_string().contains("Moved") => Ok(false),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn try_to_move(&self, key: &str) -> Result<()> {
         let slot = self.servers[0].query(&["CLUSTER", "KEYSLOT", key])?;
         let ids = self
             .servers
@@ -238,14 +248,14 @@ impl Cluster {
         let [source, target] = [&self.servers[from], &self.servers[to]];
         target.query(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &ids[from]])?;
         source.query(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &ids[to]])?;
-        source.query(&[
-            "MIGRATE",
-            "127.0.0.1",
-            &target.port().to_string(),
-            key,
-            "0",
-            "5000",
-        ])?;
+        let port = target.port().to_string();
+        let migrated = source.query(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]);
+        if migrated.is_err() {
+            for server in [target, source] {
+                server.query(&["CLUSTER", "SETSLOT", &slot, "STABLE"])?;
+            }
+            return migrated.map(drop);
+        }
         for server in [target, source] {
             server.query(&["CLUSTER", "SETSLOT", &slot, "NODE", &ids[to]])?;
         }
