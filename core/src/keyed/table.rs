@@ -1,6 +1,6 @@
 //! The protocol of a keyed table: which place is a key's, and how it comes to be.
 //!
-//! A key has up to 16 places: two groups of eight that lie side by side, chosen by its hash. It is in one of them or in
+//! A key has up to 16 places, or 19 where the table ends within a line: two groups of eight that lie side by side, chosen by its hash. It is in one of them or in
 //! none; in none means that its bucket is full. A place whose bucket is full again is free for any other key.
 //!
 //! The first line of its first group is the key's own: there a request looks first, in few instructions, then in the first line of the
